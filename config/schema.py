@@ -1,0 +1,278 @@
+"""The whole configuration: every section, its fields and their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from config.models import Implicit, ModelConfig, Severity
+from config.section import Count, Names, Positive, Section, Share
+from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, StdoutSink
+from config.units import Duration, Rate, Size
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class CommitInterval(Section):
+    min: Positive = Duration.parse("1s")
+    """Commit no more often than this."""
+    max: Positive = Duration.parse("10s")
+    """Commit at least this often."""
+
+
+class State(Section):
+    path: Path = Path("vigil-state")
+    """Directory of the state; made if missing. One daemon per directory."""
+    commit_interval: CommitInterval = CommitInterval()
+    """Vigil adapts between these two by what a commit costs."""
+
+
+class Time(Section):
+    pane: Positive = Duration.parse("10s")
+    """The smallest bucket of event time; measured once, when it closes."""
+    lateness: Duration = Duration.parse("10s")
+    """How far an event may be behind its partition's clock and still be on time."""
+    clock: Literal["record", "event"] = "record"
+    """Whose timestamps drive the clock: the records' or the events' own `ts`."""
+    max_ahead: Positive = Duration.parse("5m")
+    """A timestamp further ahead of the wall clock than this doesn't move the clock."""
+    max_skew: Positive = Duration.parse("10m")
+    """A partition further ahead of the slowest than this is paused."""
+    idle_after: Positive = Duration.parse("30s")
+    """A partition read to its end for this long no longer holds the others back."""
+
+
+class Window(Section):
+    events: Count = 1_000
+    """A reading leaves once it rests on this many events ..."""
+    max_span: Positive = Duration.parse("10m")
+    """... or on this much time, whichever comes first."""
+
+
+class Labels(Section):
+    wait: Positive = Duration.parse("7d")
+    """How long a prediction waits for its label."""
+    max_pending: Count = 10_000_000
+    """Most predictions to hold waiting; above it a fair sample is kept."""
+    implicit: Implicit | None = None
+    """`{after: 7d, value: 0}` turns silence into a label."""
+
+
+class Limits(Section):
+    models: Count = 10_000
+    """Models watched; further ones are counted and said, not monitored."""
+    versions: Count = 20
+    """Versions watched per model."""
+    features: Count = 1_000
+    """Features watched per model."""
+    segment_values: Count = 50
+    """Values told apart per segment key; further ones are `other`."""
+    categories: Count = 100
+    """Categories told apart per feature; further ones are `other`."""
+    classes: Count = 100
+    """Classes told apart per model; further ones are `other`."""
+    message_bytes: Size = Field(default=Size.parse("10MiB"), gt=0)
+    """Largest message; larger ones are dead letters."""
+    events_per_message: Count = 100_000
+    """Most events in one message."""
+    depth: int = Field(default=32, ge=4, le=200)
+    """Deepest nesting of an event."""
+
+
+class Match(Section):
+    """What an alert must be to be meant; each a name or a glob."""
+
+    model: str | None = None
+    """Its model."""
+    version: str | None = None
+    """Its version."""
+    monitor: str | None = None
+    """Its monitor."""
+    series: str | None = None
+    """Its series."""
+    severity: Severity | None = None
+    """Its severity."""
+
+
+class Silence(Section):
+    match: Match
+    """The alerts to hold back."""
+    from_: AwareDatetime | None = Field(default=None, alias="from")
+    """Since when, with its time zone: `2026-11-22T03:00:00Z`."""
+    until: AwareDatetime | None = None
+    """Until when; for ever if not given."""
+    reason: str = Field(min_length=1)
+    """Why."""
+    who: str = Field(min_length=1)
+    """Who decided it."""
+
+
+class Alerts(Section):
+    false_alarms: Rate = Rate.parse("1 per 30d")
+    """False alarms that one model may raise, over all its monitors, features and segments."""
+    fleet_false_alarms: Rate = Rate.parse("1 per 7d")
+    """False alarms that all models together may raise."""
+    renotify: Positive = Duration.parse("4h")
+    """A firing alert is sent again this often; it is valid for three times as long."""
+    min_hold: Duration = Duration.parse("5m")
+    """A firing alert stays at least this long, so that it can't flap."""
+    keep: Positive = Duration.parse("7d")
+    """A resolved alert is deleted from a compacted topic after this long."""
+    heartbeat: Positive = Duration.parse("1m")
+    """How often Vigil says that it is alive, and how far it has read."""
+    routing: dict[str, str] = {}
+    """Labels put on every alert."""
+    silences: tuple[Silence, ...] = ()
+    """Alerts to hold back, with who and why."""
+
+
+class Explain(Section):
+    enabled: bool = True
+    """Whether to explain a sample of predictions."""
+    sample: Count = 8
+    """Rows per pane and version."""
+    cpu_share: Share = 0.1
+    """Share of one core that explaining may use."""
+    queue: Count = 64
+    """Samples that may wait; further ones are dropped and counted."""
+    background: Count = 100
+    """Rows to compare against."""
+    timeout: Positive = Duration.parse("30s")
+    """Longest that one sample may take."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Which sample and which permutations are drawn."""
+
+
+class Http(Section):
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` for all."""
+    port: int | None = Field(default=8642, ge=0, le=65_535)
+    """Port for health, metrics and the web page; 0 for any free one, null for none."""
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is console on a terminal and JSON lines elsewhere."""
+
+
+class Redact(Section):
+    features: Names = ()
+    """Features (names or globs) whose values never leave in alerts or dead letters."""
+
+
+class Detector(Section):
+    """One of River's drift detectors, metrics or anomaly detectors on a series of Vigil's."""
+
+    river: str = Field(pattern=r"^[a-z_]+(\.[a-z_]+)*\.[A-Za-z][A-Za-z0-9_]*$")
+    """Its name inside `river`: `drift.KSWIN`."""
+    params: dict[str, Any] = {}
+    """Its parameters."""
+    series: str = Field(min_length=1)
+    """What it watches: a reading's series, a feature, a score or a signal."""
+    models: Names = ("*",)
+    """Models (names or globs) to watch."""
+    name: str | None = None
+    """Its name in alerts; `<river>:<series>` if not given."""
+
+    @property
+    def title(self) -> str:
+        return self.name or f"{self.river}:{self.series}"
+
+
+class Config(Section):
+    """Vigil's configuration."""
+
+    kafka: Kafka | None = None
+    """Read from Kafka."""
+    files: Files | None = None
+    """Read from files instead."""
+    sinks: Sinks = Sinks()
+    """Where things go, if not where they go by default."""
+    state: State = State()
+    """What survives a restart."""
+    time: Time = Time()
+    """Clocks, panes and patience."""
+    window: Window = Window()
+    """When a reading leaves."""
+    labels: Labels = Labels()
+    """How labels come, for all models."""
+    limits: Limits = Limits()
+    """What bounds memory."""
+    alerts: Alerts = Alerts()
+    """When to alert and how often."""
+    explain: Explain = Explain()
+    """SHAP on a sample."""
+    http: Http = Http()
+    """Health, metrics and the web page."""
+    log: Log = Log()
+    """Vigil's own log."""
+    redact: Redact = Redact()
+    """What must not leave."""
+    defaults: ModelConfig = ModelConfig()
+    """What holds for every model."""
+    models: dict[str, ModelConfig] = {}
+    """What holds for one model, by its name; lies over `defaults`."""
+    monitors: dict[str, Any] = {}
+    """Settings by monitor; `false` switches one off, `true` on."""
+    detectors: tuple[Detector, ...] = ()
+    """River detectors to run as monitors."""
+
+    def for_model(self, name: str) -> ModelConfig:
+        """What holds for this model: its own section over `defaults` over the sections for all. Nothing None inherits."""
+        own = self.models.get(name, ModelConfig())
+        labels = {"wait": self.labels.wait, "implicit": self.labels.implicit}
+        explain = {"enabled": self.explain.enabled, "sample": self.explain.sample}
+        merged: dict[str, Any] = {"lateness": self.time.lateness, "labels": labels, "explain": explain}
+        for layer in (self.defaults, own):
+            merged = overlaid(merged, _said(layer))
+        wait = merged["labels"]["wait"]
+        merged["retire_after"] = max(merged.get("retire_after", wait), wait)
+        return ModelConfig.model_validate(merged)
+
+    def monitor_settings(self, name: str, kind: type[Settings], model: str | None = None) -> Settings | None:
+        """The settings of a monitor, for one model or for all; None where it is switched off.
+
+        A monitor that nobody configured runs with its defaults, unless its class says `on_by_default = False`.
+        """
+        layers = (self.models.get(model or "", ModelConfig()).monitors, self.defaults.monitors, self.monitors)
+        said = next((layer[name] for layer in layers if name in layer), getattr(kind, "on_by_default", True))
+        if said is False:
+            return None
+        return kind() if said is True else kind.model_validate(said)
+
+    @property
+    def outputs(self) -> dict[str, tuple[SinkSpec, ...]]:
+        """The sinks of each queue (alerts, readings, dead_letters), `auto` resolved."""
+        chosen = {name: getattr(self.sinks, name) for name in Sinks.model_fields}
+        return {name: self._usual_sinks(name) if sinks == "auto" else sinks for name, sinks in chosen.items()}
+
+    def _usual_sinks(self, queue: str) -> tuple[SinkSpec, ...]:
+        if self.kafka is not None:
+            return (SinkSpec(kind="kafka", settings=KafkaSink(topic=getattr(self.kafka, queue))),)
+        if queue == "alerts":
+            return (SinkSpec(kind="stdout", settings=StdoutSink()),)
+        return (SinkSpec(kind="file", settings=FileSink(path=self.state.path / f"{queue}.ndjson")),)
+
+
+def _said(section: BaseModel) -> dict[str, Any]:
+    """What was said in a section: fields that were set, and not to None; in the shape in which they are read."""
+    said = {name: getattr(section, name) for name in section.model_fields_set}
+    return {
+        name: _said(value) if isinstance(value, BaseModel) and name != "implicit" else value
+        for name, value in said.items()
+        if value is not None
+    }
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping over another, mapping by mapping; whatever else is there is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = overlaid(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged

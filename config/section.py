@@ -1,0 +1,52 @@
+"""What all sections of the configuration share: frozen, nothing unknown, documented where a field stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from config.units import Duration
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+def _listed(value: Any) -> Any:
+    """`a, b` is the list [a, b]: the way lists are written in the environment."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _no_boolean(value: Any) -> Any:
+    """Python takes true for 1; nobody who writes `true` for a number means it."""
+    if isinstance(value, bool):
+        raise ValueError("is not a number.")
+    return value
+
+
+def canonical_class(value: Any) -> Any:
+    """The name under which a class is known: 1, "1", 1.0 and true are one class."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_or_more)]
+Count = Annotated[int, Field(gt=0, le=10**15), BeforeValidator(_no_boolean)]
+Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_boolean)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
+Positive = Annotated[Duration, Field(gt=0)]
+ClassName = Annotated[str, BeforeValidator(canonical_class)]

@@ -1,0 +1,184 @@
+"""Where events come from and where alerts, readings and dead letters go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, SerializeAsAny
+
+from config.section import Names, Paths, Section
+
+OWNED_OPTIONS = {
+    "bootstrap_servers": "Set kafka.brokers instead.",
+    "client_id": "Set kafka.client_id instead.",
+    "group_id": "Set kafka.group instead.",
+    "auto_offset_reset": "Set kafka.start instead.",
+    "enable_auto_commit": "Remove it: positions live in Vigil's state and are committed with it.",
+    "auto_commit_interval_ms": "Remove it: positions live in Vigil's state and are committed with it.",
+    "isolation_level": "Remove it: Vigil reads committed records only.",
+    "consumer_timeout_ms": "Remove it: it would end the daemon when a topic is quiet.",
+    "acks": "Remove it: Vigil waits for all replicas, else an alert could be lost.",
+    "enable_idempotence": "Remove it: Vigil sets it, else an alert could be lost or reordered.",
+    "transactional_id": "Remove it: what leaves goes through Vigil's own outbox.",
+}
+"""Options of kafka-python that Vigil sets itself, because delivery depends on them, with what to do instead."""
+
+
+def _own_options(options: Any) -> Any:
+    """Refuse pass-through options on which delivery or secrecy depends. Raises ValueError with the remedy."""
+    for option in options if isinstance(options, dict) else ():
+        if str(option).startswith(("sasl_", "ssl_", "security_")):
+            raise ValueError(f"{option} can't be set here. Use kafka.security instead.")
+        if str(option).endswith("serializer"):
+            raise ValueError(f"{option} can't be set here. Remove it: Vigil sends and reads bytes.")
+        if option in OWNED_OPTIONS:
+            raise ValueError(f"{option} can't be set here. {OWNED_OPTIONS[option]}")
+    return options
+
+
+Options = Annotated[dict[str, Any], BeforeValidator(_own_options)]
+
+
+def _named(topic: Any) -> Any:
+    return {"name": topic} if isinstance(topic, str) else topic
+
+
+def _topics(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+class Topic(Section):
+    name: str = Field(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")
+    """The topic's name."""
+    codec: str = "native"
+    """How its messages are written."""
+
+
+class Security(Section):
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """TLS (`SSL`), SASL, both or neither."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM"] | None = None
+    """How SASL proves who Vigil is."""
+    username: str | None = None
+    """SASL user (PLAIN and SCRAM)."""
+    password: SecretStr | None = None
+    """SASL password, only from the environment: `${KAFKA_PASSWORD}`."""
+    password_file: Path | None = None
+    """A file that holds the SASL password and nothing else; read at each connection."""
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust (PEM); the system's if not given."""
+    cert_file: Path | None = None
+    """Vigil's own certificate (PEM), where brokers ask for one."""
+    key_file: Path | None = None
+    """Key of `cert_file` (PEM)."""
+    key_password: SecretStr | None = None
+    """Password of `key_file`, only from the environment."""
+    check_hostname: bool = True
+    """Whether the broker's certificate must carry its host name."""
+
+    def read_password(self) -> SecretStr | None:
+        """The SASL password, from the file if one is named. Raises OSError if it can't be read."""
+        if self.password_file is None:
+            return self.password
+        return SecretStr(self.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+
+
+class Kafka(Section):
+    brokers: Names = Field(min_length=1)
+    """Addresses to start from, `host:port`."""
+    topics: Annotated[tuple[Annotated[Topic, BeforeValidator(_named)], ...], BeforeValidator(_topics)] = Field(
+        min_length=1
+    )
+    """Topics to read, predictions and labels alike: names, or {name, codec}."""
+    group: str = Field(default="vigil", min_length=1)
+    """Consumer group; also the source named in alerts (`vigil/<group>`)."""
+    client_id: str = "vigil"
+    """How Vigil calls itself in the brokers' logs and quotas."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where to begin in a partition that the state doesn't know."""
+    security: Security = Security()
+    """TLS and SASL."""
+    alerts: str = "vigil.alerts"
+    """Topic for alerts."""
+    readings: str = "vigil.readings"
+    """Topic for readings."""
+    dead_letters: str = "vigil.dead_letters"
+    """Topic for events that were refused."""
+    transport: Literal["kafka-python"] = "kafka-python"
+    """The client library."""
+    consumer: Options = {}
+    """More options for kafka-python's consumer, by its own names."""
+    producer: Options = {}
+    """More options for kafka-python's producer, by its own names."""
+
+    def client_options(self) -> dict[str, Any]:
+        """What kafka-python's consumer and producer both need, secrets in the clear. Raises OSError: password_file."""
+        security, password = self.security, self.security.read_password()
+        options = {
+            "bootstrap_servers": list(self.brokers),
+            "client_id": self.client_id,
+            "security_protocol": security.protocol,
+            "ssl_cafile": _text(security.ca_file),
+            "ssl_certfile": _text(security.cert_file),
+            "ssl_keyfile": _text(security.key_file),
+            "ssl_password": security.key_password and security.key_password.get_secret_value(),
+            "ssl_check_hostname": security.check_hostname,
+            "sasl_mechanism": security.mechanism,
+            "sasl_plain_username": security.username,
+            "sasl_plain_password": password and password.get_secret_value(),
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+class Files(Section):
+    paths: Paths = Field(min_length=1)
+    """NDJSON files, plain or gzipped, or directories of them; each file is one partition."""
+    follow: bool = False
+    """Wait for more at the end, as `tail -f` does, instead of finishing."""
+    codec: str = "native"
+    """How the events are written."""
+
+
+class SinkSpec(Section):
+    """One place to write to: a kind of sink and its settings."""
+
+    kind: str
+    settings: SerializeAsAny[BaseModel]
+
+
+SinkList = Literal["auto"] | tuple[SinkSpec, ...]
+
+
+class Sinks(Section):
+    """Each a list of `{kind: settings}`; `[]` throws away; `auto` follows the source."""
+
+    alerts: SinkList = "auto"
+    """Kafka source: the topic `kafka.alerts`. Files: standard output."""
+    readings: SinkList = "auto"
+    """Kafka source: the topic `kafka.readings`. Files: `readings.ndjson` under `state.path`."""
+    dead_letters: SinkList = "auto"
+    """Kafka source: the topic `kafka.dead_letters`. Files: `dead_letters.ndjson` under `state.path`."""
+
+
+class KafkaSink(Section):
+    topic: str = Field(min_length=1)
+    """Topic to send to, on the brokers of the section `kafka`."""
+
+
+class FileSink(Section):
+    path: Path
+    """NDJSON file to append to."""
+
+
+class StdoutSink(Section):
+    """Standard output; nothing to set."""
+
+
+BUILT_IN_SINKS: dict[str, type[BaseModel]] = {"kafka": KafkaSink, "file": FileSink, "stdout": StdoutSink}
