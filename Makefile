@@ -1,0 +1,55 @@
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The first Python that is new enough and for which the locked packages have wheels.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && { command -v $$p; break; }; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SOURCES := $(wildcard daemon processors config vigild.py bench tests)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+.PHONY: help install run test check bench broker lock clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+install: $(INSTALLED) ## Make .venv with the locked packages and Vigil itself
+
+$(INSTALLED): requirements/dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Vigil needs Python 3.11 to 3.14: install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make environments: install its venv package (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
+	@$(BIN)/vigild demo
+
+test: $(INSTALLED) ## Run every test, with a real Kafka broker
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## Lint, format, types, and which package imports which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## Measure cost and accuracy
+	@$(BIN)/python -m bench
+
+broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
+	@$(BIN)/python -m tests.broker
+
+lock: $(INSTALLED) ## Choose versions anew, from what pyproject.toml allows
+	$(COMPILE) --upgrade --group build --output-file requirements/build.lock
+	$(COMPILE) --upgrade pyproject.toml --extra models --output-file requirements/runtime.lock
+	$(COMPILE) --upgrade pyproject.toml --extra models --group dev --constraint requirements/runtime.lock \
+		--output-file requirements/dev.lock
+
+clean: ## Remove everything that make made
+	rm -rf .venv .cache build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""What holds, said rule by rule; the folders mirror the tree they test."""

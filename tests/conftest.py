@@ -1,0 +1,71 @@
+"""What tests of every kind may ask for: a broker, topics of their own, and the shared data sets."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import hypothesis
+import pytest
+
+from tests.broker import Broker, Cluster, Unavailable
+
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "shared-machine")
+
+
+class NewTopic(Protocol):
+    """Creates a topic that no other test has; returns its name."""
+
+    def __call__(self, stem: str = ..., partitions: int = ..., **configs: str) -> str: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Kafka, so that `-m 'not kafka'` is the quick round."""
+    for item in items:
+        if {"broker", "own_broker"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The session's broker: that of VIGIL_TEST_KAFKA ("host:port"), else one of our own. Not to be killed."""
+    if bootstrap := os.environ.get("VIGIL_TEST_KAFKA"):
+        yield Cluster(bootstrap)
+    else:
+        with started(Broker(tmp_path_factory.mktemp("broker"))) as own:
+            yield own
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of this test alone, to kill and restart."""
+    with started(Broker(tmp_path / "broker")) as own:
+        yield own
+
+
+@pytest.fixture
+def new_topic(broker: Cluster) -> NewTopic:
+    """A function that creates uniquely named topics on the session's broker."""
+    return broker.new_topic
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets beside the checkout."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the public data sets are not beside this checkout (../shared/data)")
+    return folder
+
+
+def started(broker: Broker) -> Broker:
+    """Start a broker; where that can't be, skip the test, but never in CI."""
+    try:
+        broker.start()
+    except Unavailable as unavailable:
+        if os.environ.get("CI"):
+            pytest.fail(str(unavailable), pytrace=False)
+        pytest.skip(str(unavailable))
+    return broker
