@@ -1,7 +1,10 @@
 """Vigil's configuration: what can be set (`schema`), and how a file of it is read, checked, shown and documented."""
 
+from config.loading import load, parse
 from config.models import ModelConfig
+from config.plugins import Registry
+from config.problems import ConfigError, Problem
 from config.schema import Config
 from config.units import Duration, Rate, Size
 
-__all__ = ["Config", "Duration", "ModelConfig", "Rate", "Size"]
+__all__ = ["Config", "ConfigError", "Duration", "ModelConfig", "Problem", "Rate", "Registry", "Size", "load", "parse"]

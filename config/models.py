@@ -1,7 +1,5 @@
 """What can be said about a model: all of it optional, for what isn't said is learnt from its events."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +21,8 @@ class Implicit(Section):
 
 
 class ModelLabels(Section):
+    """How labels come, for one model."""
+
     wait: Positive | None = None
     """How long a prediction waits for its label; `labels.wait` if not given."""
     implicit: Implicit | None = None
@@ -33,7 +33,13 @@ def _by_version(value: Any) -> Any:
     return {"*": value} if isinstance(value, str) else value
 
 
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+ByVersion = Annotated[dict[str, Digest], BeforeValidator(_by_version, json_schema_input_type=str | dict[str, Digest])]
+
+
 class ModelExplain(Section):
+    """The model's own file, for explaining what it does."""
+
     enabled: bool | None = None
     """Whether to explain this model; `explain.enabled` if not given."""
     sample: Count | None = None
@@ -42,7 +48,7 @@ class ModelExplain(Section):
     """The trained model; `{version}` in the path stands for the version."""
     format: Literal["auto", "skops", "joblib", "xgboost", "lightgbm", "onnx"] = "auto"
     """How the file is written; `auto` goes by its ending."""
-    sha256: Annotated[dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]], BeforeValidator(_by_version)] = {}
+    sha256: ByVersion = Field(default_factory=dict)
     """The file's SHA-256, or one per version: `{"3": ...}`. Required with `trust`."""
     trust: bool = False
     """Loading joblib files runs code from them; say that you trust it."""
@@ -76,6 +82,8 @@ class Threshold(Section):
 
 
 class ModelConfig(Section):
+    """What holds for one model, or for every model."""
+
     task: Literal["binary", "multiclass", "regression"] | None = None
     """What the model predicts; learnt if not given."""
     classes: tuple[ClassName, ...] = ()
@@ -84,7 +92,7 @@ class ModelConfig(Section):
     """The class that precision, recall and scores are about."""
     threshold: Number | None = None
     """Score from which on the model predicts the positive class."""
-    features: dict[str, Literal["numeric", "categorical", "ignore"]] = {}
+    features: dict[str, Literal["numeric", "categorical", "ignore"]] = Field(default_factory=dict)
     """Types of features; those not named are learnt."""
     segments: Names = ()
     """Keys of an event's `segment`, or features, by whose values to measure apart."""
@@ -98,11 +106,11 @@ class ModelConfig(Section):
     """Retire a version after this long without a prediction; `labels.wait` if not given, never less."""
     owner: str | None = None
     """Who answers for the model; shown in its alerts."""
-    routing: dict[str, str] = {}
+    routing: dict[str, str] = Field(default_factory=dict)
     """Labels put on its alerts, for routing: `{team: risk}`."""
     explain: ModelExplain = ModelExplain()
     """How to explain it."""
     thresholds: tuple[Threshold, ...] = ()
     """Hand-set limits on readings."""
-    monitors: dict[str, Any] = {}
+    monitors: dict[str, Any] = Field(default_factory=dict)
     """Settings of monitors for this model only, over those of the section `monitors`; `false` switches one off."""

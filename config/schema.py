@@ -1,7 +1,5 @@
 """The whole configuration: every section, its fields and their defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from config.models import Implicit, ModelConfig, Severity
-from config.section import Count, Names, Positive, Section, Share
+from config.section import Count, Names, Parameters, Positive, Section, Share
 from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, StdoutSink
 from config.units import Duration, Rate, Size
 
@@ -17,6 +15,8 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class CommitInterval(Section):
+    """Bounds of the time between two commits."""
+
     min: Positive = Duration.parse("1s")
     """Commit no more often than this."""
     max: Positive = Duration.parse("10s")
@@ -24,6 +24,8 @@ class CommitInterval(Section):
 
 
 class State(Section):
+    """What survives a restart."""
+
     path: Path = Path("vigil-state")
     """Directory of the state; made if missing. One daemon per directory."""
     commit_interval: CommitInterval = CommitInterval()
@@ -31,6 +33,8 @@ class State(Section):
 
 
 class Time(Section):
+    """Clocks, panes and patience."""
+
     pane: Positive = Duration.parse("10s")
     """The smallest bucket of event time; measured once, when it closes."""
     lateness: Duration = Duration.parse("10s")
@@ -46,6 +50,8 @@ class Time(Section):
 
 
 class Window(Section):
+    """When a reading leaves."""
+
     events: Count = 1_000
     """A reading leaves once it rests on this many events ..."""
     max_span: Positive = Duration.parse("10m")
@@ -53,6 +59,8 @@ class Window(Section):
 
 
 class Labels(Section):
+    """How labels come, for all models."""
+
     wait: Positive = Duration.parse("7d")
     """How long a prediction waits for its label."""
     max_pending: Count = 10_000_000
@@ -62,6 +70,8 @@ class Labels(Section):
 
 
 class Limits(Section):
+    """What bounds memory."""
+
     models: Count = 10_000
     """Models watched; further ones are counted and said, not monitored."""
     versions: Count = 20
@@ -98,6 +108,8 @@ class Match(Section):
 
 
 class Silence(Section):
+    """Alerts to hold back for a while, with who and why."""
+
     match: Match
     """The alerts to hold back."""
     from_: AwareDatetime | None = Field(default=None, alias="from")
@@ -111,6 +123,8 @@ class Silence(Section):
 
 
 class Alerts(Section):
+    """When to alert and how often."""
+
     false_alarms: Rate = Rate.parse("1 per 30d")
     """False alarms that one model may raise, over all its monitors, features and segments."""
     fleet_false_alarms: Rate = Rate.parse("1 per 7d")
@@ -123,13 +137,15 @@ class Alerts(Section):
     """A resolved alert is deleted from a compacted topic after this long."""
     heartbeat: Positive = Duration.parse("1m")
     """How often Vigil says that it is alive, and how far it has read."""
-    routing: dict[str, str] = {}
+    routing: dict[str, str] = Field(default_factory=dict)
     """Labels put on every alert."""
     silences: tuple[Silence, ...] = ()
     """Alerts to hold back, with who and why."""
 
 
 class Explain(Section):
+    """SHAP on a sample, under a budget."""
+
     enabled: bool = True
     """Whether to explain a sample of predictions."""
     sample: Count = 8
@@ -147,6 +163,8 @@ class Explain(Section):
 
 
 class Http(Section):
+    """Health, metrics and the web page."""
+
     host: str = "127.0.0.1"
     """Address to listen on; `0.0.0.0` for all."""
     port: int | None = Field(default=8642, ge=0, le=65_535)
@@ -154,6 +172,8 @@ class Http(Section):
 
 
 class Log(Section):
+    """Vigil's own log."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
     format: Literal["auto", "json", "console"] = "auto"
@@ -161,6 +181,8 @@ class Log(Section):
 
 
 class Redact(Section):
+    """What must not leave."""
+
     features: Names = ()
     """Features (names or globs) whose values never leave in alerts or dead letters."""
 
@@ -170,7 +192,7 @@ class Detector(Section):
 
     river: str = Field(pattern=r"^[a-z_]+(\.[a-z_]+)*\.[A-Za-z][A-Za-z0-9_]*$")
     """Its name inside `river`: `drift.KSWIN`."""
-    params: dict[str, Any] = {}
+    params: Parameters = Field(default_factory=dict)
     """Its parameters."""
     series: str = Field(min_length=1)
     """What it watches: a reading's series, a feature, a score or a signal."""
@@ -215,17 +237,17 @@ class Config(Section):
     """What must not leave."""
     defaults: ModelConfig = ModelConfig()
     """What holds for every model."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
     """What holds for one model, by its name; lies over `defaults`."""
-    monitors: dict[str, Any] = {}
+    monitors: dict[str, Any] = Field(default_factory=dict)
     """Settings by monitor; `false` switches one off, `true` on."""
     detectors: tuple[Detector, ...] = ()
     """River detectors to run as monitors."""
 
     def for_model(self, name: str) -> ModelConfig:
-        """What holds for this model: its own section over `defaults` over the sections for all. Nothing None inherits."""
+        """What holds for this model: its own section over `defaults` over the sections for all."""
         own = self.models.get(name, ModelConfig())
-        labels = {"wait": self.labels.wait, "implicit": self.labels.implicit}
+        labels: dict[str, Any] = {"wait": self.labels.wait, "implicit": self.labels.implicit}
         explain = {"enabled": self.explain.enabled, "sample": self.explain.sample}
         merged: dict[str, Any] = {"lateness": self.time.lateness, "labels": labels, "explain": explain}
         for layer in (self.defaults, own):

@@ -1,22 +1,23 @@
 """What all sections of the configuration share: frozen, nothing unknown, documented where a field stands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from config.environment import resolved
 from config.units import Duration
 
 
 class Section(BaseModel):
+    """A mapping of the configuration. What stands under a field is its documentation, here and in the reference."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
     )
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """`a, b` is the list [a, b]: the way lists are written in the environment."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -30,7 +31,7 @@ def _one_or_more(value: Any) -> Any:
 def _no_boolean(value: Any) -> Any:
     """Python takes true for 1; nobody who writes `true` for a number means it."""
     if isinstance(value, bool):
-        raise ValueError("is not a number.")
+        raise ValueError("is not a number.")  # noqa: TRY004 - pydantic reports ValueErrors only
     return value
 
 
@@ -43,10 +44,11 @@ def canonical_class(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_or_more)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_or_more, json_schema_input_type=Path | list[Path])]
 Count = Annotated[int, Field(gt=0, le=10**15), BeforeValidator(_no_boolean)]
 Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_boolean)]
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
 Positive = Annotated[Duration, Field(gt=0)]
-ClassName = Annotated[str, BeforeValidator(canonical_class)]
+ClassName = Annotated[str, BeforeValidator(canonical_class, json_schema_input_type=str | int | float | bool)]
+Parameters = Annotated[dict[str, Any], BeforeValidator(resolved)]

@@ -1,13 +1,11 @@
 """Where events come from and where alerts, readings and dead letters go."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, SerializeAsAny
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_serializer
 
-from config.section import Names, Paths, Section
+from config.section import Names, Parameters, Paths, Section, listed
 
 OWNED_OPTIONS = {
     "bootstrap_servers": "Set kafka.brokers instead.",
@@ -25,39 +23,41 @@ OWNED_OPTIONS = {
 """Options of kafka-python that Vigil sets itself, because delivery depends on them, with what to do instead."""
 
 
-def _own_options(options: Any) -> Any:
+def _own_options(options: dict[str, Any]) -> dict[str, Any]:
     """Refuse pass-through options on which delivery or secrecy depends. Raises ValueError with the remedy."""
-    for option in options if isinstance(options, dict) else ():
-        if str(option).startswith(("sasl_", "ssl_", "security_")):
+    for option in map(str, options):
+        if option.startswith(("sasl_", "ssl_", "security_")):
             raise ValueError(f"{option} can't be set here. Use kafka.security instead.")
-        if str(option).endswith("serializer"):
+        if option.endswith("serializer"):
             raise ValueError(f"{option} can't be set here. Remove it: Vigil sends and reads bytes.")
         if option in OWNED_OPTIONS:
             raise ValueError(f"{option} can't be set here. {OWNED_OPTIONS[option]}")
     return options
 
 
-Options = Annotated[dict[str, Any], BeforeValidator(_own_options)]
+Options = Annotated[Parameters, AfterValidator(_own_options)]
 
 
 def _named(topic: Any) -> Any:
     return {"name": topic} if isinstance(topic, str) else topic
 
 
-def _topics(value: Any) -> Any:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
 class Topic(Section):
+    """A topic to read and how its messages are written."""
+
     name: str = Field(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")
     """The topic's name."""
     codec: str = "native"
     """How its messages are written."""
 
 
+NamedTopic = Annotated[Topic, BeforeValidator(_named, json_schema_input_type=str | Topic)]
+Topics = Annotated[tuple[NamedTopic, ...], BeforeValidator(listed, json_schema_input_type=str | list[NamedTopic])]
+
+
 class Security(Section):
+    """TLS and SASL, as kafka-python has them."""
+
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """TLS (`SSL`), SASL, both or neither."""
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM"] | None = None
@@ -87,11 +87,11 @@ class Security(Section):
 
 
 class Kafka(Section):
+    """The brokers, what is read from them and what is written to them."""
+
     brokers: Names = Field(min_length=1)
     """Addresses to start from, `host:port`."""
-    topics: Annotated[tuple[Annotated[Topic, BeforeValidator(_named)], ...], BeforeValidator(_topics)] = Field(
-        min_length=1
-    )
+    topics: Topics = Field(min_length=1)
     """Topics to read, predictions and labels alike: names, or {name, codec}."""
     group: str = Field(default="vigil", min_length=1)
     """Consumer group; also the source named in alerts (`vigil/<group>`)."""
@@ -109,9 +109,9 @@ class Kafka(Section):
     """Topic for events that were refused."""
     transport: Literal["kafka-python"] = "kafka-python"
     """The client library."""
-    consumer: Options = {}
+    consumer: Options = Field(default_factory=dict)
     """More options for kafka-python's consumer, by its own names."""
-    producer: Options = {}
+    producer: Options = Field(default_factory=dict)
     """More options for kafka-python's producer, by its own names."""
 
     def client_options(self) -> dict[str, Any]:
@@ -138,6 +138,8 @@ def _text(path: Path | None) -> str | None:
 
 
 class Files(Section):
+    """An embedded log: files instead of Kafka."""
+
     paths: Paths = Field(min_length=1)
     """NDJSON files, plain or gzipped, or directories of them; each file is one partition."""
     follow: bool = False
@@ -150,7 +152,11 @@ class SinkSpec(Section):
     """One place to write to: a kind of sink and its settings."""
 
     kind: str
-    settings: SerializeAsAny[BaseModel]
+    settings: BaseModel
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        return {self.kind: self.settings}
 
 
 SinkList = Literal["auto"] | tuple[SinkSpec, ...]
@@ -168,11 +174,15 @@ class Sinks(Section):
 
 
 class KafkaSink(Section):
+    """A topic."""
+
     topic: str = Field(min_length=1)
     """Topic to send to, on the brokers of the section `kafka`."""
 
 
 class FileSink(Section):
+    """A file."""
+
     path: Path
     """NDJSON file to append to."""
 

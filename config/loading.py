@@ -1,0 +1,89 @@
+"""From a file and the environment to a Config, or to every mistake in them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from config.consistency import findings
+from config.document import Document, read
+from config.environment import interpolate, override
+from config.plugins import Registry, settle
+from config.problems import ConfigError, Problem
+from config.remedies import explain, literal_secrets
+from config.schema import Config
+from config.streams import BUILT_IN_SINKS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+def load(
+    path: str | Path,
+    environ: Mapping[str, str],
+    monitors: Mapping[str, type[BaseModel]] | None = None,
+    *,
+    sinks: Mapping[str, type[BaseModel]] = BUILT_IN_SINKS,
+    codecs: Collection[str] = ("native",),
+    source_required: bool = True,
+) -> Config:
+    """Read a configuration file. Raises ConfigError with every mistake in it.
+
+    `monitors` and `sinks` give the settings class of each kind that exists, `codecs` their names. Without
+    `source_required` a file may leave out both `kafka` and `files`, as for a replay.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError([Problem(str(path), line, "", "is not UTF-8. Save the file as UTF-8.")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError([Problem(str(path), None, "", f"can't be read: {reason}. Name a file with -c.")]) from None
+    registry = Registry(monitors or {}, sinks, codecs)
+    return parse(text, environ, registry, path=str(path), source_required=source_required)
+
+
+def parse(
+    text: str,
+    environ: Mapping[str, str],
+    registry: Registry | None = None,
+    *,
+    path: str = "vigil.yaml",
+    source_required: bool = True,
+) -> Config:
+    """Read a configuration from a text; `path` is what messages call it. Raises ConfigError with every mistake.
+
+    1. Parse the text, remembering lines.
+    2. Fill in `${NAME}` and lay `VIGIL_...` variables over it.
+    3. Settle what registered kinds define: monitors, sinks, codecs.
+    4. Validate the rest by the schema.
+    5. Check what concerns several fields, or the disk.
+    """
+    document = read(text, path)
+    interpolate(document, environ)
+    override(document, environ, frozenset(Config.model_fields))
+    literal_secrets(document, document.value, Config)
+    settle(document, registry or Registry())
+    config = _validated(document)
+    for place, message in findings(config, source_required=source_required) if config else ():
+        document.report(place, message)
+    document.raise_problems()
+    if config is None:
+        raise AssertionError("a configuration that is not valid has problems")
+    return config
+
+
+def _validated(document: Document) -> Config | None:
+    try:
+        return Config.model_validate(_without_empty_sections(document.value))
+    except ValidationError as error:
+        explain(document, error, Config)
+    return None
+
+
+def _without_empty_sections(raw: dict[str, Any]) -> dict[str, Any]:
+    """A section whose lines are all commented out is as good as absent."""
+    return {name: section for name, section in raw.items() if section is not None}

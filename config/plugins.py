@@ -1,0 +1,137 @@
+"""Settings of what is registered elsewhere: monitors, sinks and codecs. This package knows only their pydantic classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from config.environment import FromEnvironment, resolved
+from config.problems import Place, quoted, suggestion
+from config.remedies import explain, literal_secrets
+from config.schema import overlaid
+from config.streams import BUILT_IN_SINKS, Sinks, SinkSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from config.document import Document
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The kinds that exist: settings classes of monitors and sinks by name, and the names of codecs."""
+
+    monitors: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    sinks: Mapping[str, type[BaseModel]] = field(default_factory=lambda: BUILT_IN_SINKS)
+    codecs: Collection[str] = ("native",)
+
+
+def settle(document: Document, registry: Registry) -> None:
+    """Replace the settings of monitors and sinks by objects of their classes; note what is wrong with them."""
+    raw = document.value
+    _settle_sinks(document, raw, registry)
+    _check_codecs(document, raw, registry)
+    fleet = _layer(document, raw, ("monitors",), registry, ())
+    general = _layer(document, _mapping(raw, "defaults"), ("defaults", "monitors"), registry, (fleet,))
+    models = _mapping(raw, "models")
+    for name in models:
+        _layer(document, _mapping(models, name), ("models", name, "monitors"), registry, (fleet, general))
+
+
+def _mapping(raw: Raw, key: str) -> Raw:
+    found = raw.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _layer(document: Document, holder: Raw, place: Place, registry: Registry, below: tuple[Raw, ...]) -> Raw:
+    """Settle one mapping of monitors to settings. Returns it as it was written, for the layers above it."""
+    written = resolved(_mapping(holder, "monitors"))
+    settled = {}
+    for name, own in written.items():
+        under = [layer[name] for layer in below if name in layer]
+        settled[name] = _monitor(document, (*place, name), own, under, registry)
+    if settled:
+        holder["monitors"] = settled
+    return dict(written)
+
+
+def _monitor(document: Document, place: Place, own: Any, under: list[Any], registry: Registry) -> Any:
+    name = str(place[-1])
+    kind = registry.monitors.get(name)
+    if kind is None:
+        document.report(place, f"there is no such monitor. {suggestion(name, registry.monitors, 'monitors')}")
+    elif own is False:
+        return False
+    elif own is True or own is None or isinstance(own, dict):
+        said: Raw = {}
+        for layer in (*under, own):
+            said = overlaid(said, layer) if isinstance(layer, dict) else said
+        return _validated(document, kind, said, place, own)
+    else:
+        document.report(place, "must be true, false or a mapping of the monitor's settings.")
+    return False
+
+
+def _validated(document: Document, kind: type[BaseModel], said: Raw, place: Place, own: Any) -> BaseModel | bool:
+    """Settings with the layers below merged in; mistakes of those layers are noted where they were made."""
+    literal_secrets(document, own, kind, at=place)
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        explain(document, error, kind, place)
+    return False
+
+
+def _settle_sinks(document: Document, raw: Raw, registry: Registry) -> None:
+    sinks = _mapping(raw, "sinks")
+    for queue in sinks.keys() & Sinks.model_fields.keys():
+        specs = [] if sinks[queue] is None else sinks[queue]
+        if specs != "auto":
+            listed = specs if isinstance(specs, list) else [specs]
+            sinks[queue] = [_sink(document, spec, ("sinks", queue, n), registry) for n, spec in enumerate(listed)]
+
+
+def _sink(document: Document, spec: Any, place: Place, registry: Registry) -> SinkSpec | None:
+    """One sink: `{kind: settings}`, `{kind: value of its first setting}`, or the kind alone."""
+    if isinstance(spec, str):
+        spec = {spec: {}}
+    if not isinstance(spec, dict) or len(spec) != 1:
+        document.report(place, "must name one kind of sink and its settings: {file: alerts.ndjson}.")
+        return None
+    (name, settings), *_ = spec.items()
+    kind = registry.sinks.get(name)
+    if kind is None:
+        document.report((*place, name), f"there is no such sink. {suggestion(name, registry.sinks, 'sinks')}")
+        return None
+    said = _spelt_out(kind, settings)
+    literal_secrets(document, said, kind, at=(*place, name))
+    try:
+        return SinkSpec(kind=name, settings=kind.model_validate(said))
+    except ValidationError as error:
+        explain(document, error, kind, (*place, name))
+    return None
+
+
+def _spelt_out(kind: type[BaseModel], settings: Any) -> Any:
+    if settings is None:
+        return {}
+    first = next(iter(kind.model_fields), None)
+    return {first: settings} if first and not isinstance(settings, dict) else settings
+
+
+def _check_codecs(document: Document, raw: Raw, registry: Registry) -> None:
+    topics = _mapping(raw, "kafka").get("topics")
+    for n, topic in enumerate(topics if isinstance(topics, list) else []):
+        _check_codec(document, topic, ("kafka", "topics", n, "codec"), registry)
+    _check_codec(document, raw.get("files"), ("files", "codec"), registry)
+
+
+def _check_codec(document: Document, holder: Any, place: Place, registry: Registry) -> None:
+    name = holder.get("codec") if isinstance(holder, dict) else None
+    if isinstance(name, str) and name not in registry.codecs:
+        shown = name.written if isinstance(name, FromEnvironment) else quoted(name)
+        document.report(place, f"there is no codec {shown}. {suggestion(name, registry.codecs, 'codecs')}")
