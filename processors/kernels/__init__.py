@@ -1,0 +1,1 @@
+"""Compiled loops (numba) over rows and cells, each tested against a plain-Python oracle."""

@@ -1,0 +1,113 @@
+"""Bytes for arrays and plain values, the same bytes for the same content.
+
+States, ledger chunks and summaries are stored and sent in this form: a JSON head that says what is where, then the
+arrays' raw bytes. Nothing is executed on reading, which is why it is not pickle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+_HEAD_BYTES = 8
+
+
+class PackingError(ValueError):
+    """The bytes are not what `pack` wrote, or a value has no packed form."""
+
+
+def pack(value: Any) -> bytes:
+    """Bytes of a tree of dicts with string keys, lists, tuples, scalars, bytes and numpy arrays.
+
+    Tuples come back as lists. Object arrays may hold strings only. Raises `PackingError` on anything else.
+    """
+    blobs: list[bytes] = []
+    head = orjson.dumps(_describe(value, blobs))
+    return b"".join([len(head).to_bytes(_HEAD_BYTES, "little"), head, *blobs])
+
+
+def unpack(data: bytes) -> Any:
+    """The value that `pack` was given. Arrays are writable copies. Raises `PackingError` on damaged bytes."""
+    try:
+        size = int.from_bytes(data[:_HEAD_BYTES], "little")
+        start = _HEAD_BYTES + size
+        return _Reader(memoryview(data)[start:]).build(orjson.loads(data[_HEAD_BYTES:start]))
+    except (orjson.JSONDecodeError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise PackingError(f"damaged packed value: {error}") from error
+
+
+def _describe(value: Any, blobs: list[bytes]) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else {"f": repr(value)}
+    if isinstance(value, np.ndarray):
+        return _describe_array(value, blobs)
+    if isinstance(value, np.generic):
+        return _describe(value.item(), blobs)
+    if isinstance(value, bytes):
+        blobs.append(value)
+        return {"b": len(value)}
+    if isinstance(value, dict):
+        return {"d": [[_key(key), _describe(item, blobs)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"l": [_describe(item, blobs) for item in value]}
+    raise PackingError(f"{type(value).__name__} has no packed form; use arrays, dicts, lists and scalars")
+
+
+def _key(key: Any) -> str | int:
+    if isinstance(key, str | int):
+        return key
+    raise PackingError(f"dict keys are strings or integers, not {type(key).__name__}")
+
+
+def _describe_array(array: np.ndarray[Any, Any], blobs: list[bytes]) -> Any:
+    if array.dtype == object:
+        texts = [text.encode("utf-8", "surrogatepass") for text in array.ravel().tolist()]
+        lengths = np.fromiter(map(len, texts), np.int32, len(texts))
+        blobs += [lengths.tobytes(), b"".join(texts)]
+        return {"s": list(array.shape), "z": sum(map(len, texts))}
+    blobs.append(np.ascontiguousarray(array).tobytes())
+    return {"a": array.dtype.str, "s": list(array.shape)}
+
+
+class _Reader:
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+
+    def build(self, node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        if "d" in node:
+            return {key: self.build(item) for key, item in node["d"]}
+        if "l" in node:
+            return [self.build(item) for item in node["l"]]
+        if "f" in node:
+            return float(node["f"])
+        if "b" in node:
+            return bytes(self._take(node["b"]))
+        if "a" in node:
+            return self._array(np.dtype(node["a"]), node["s"])
+        return self._texts(node["s"], node["z"])
+
+    def _array(self, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
+        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        return np.frombuffer(self._take(size), dtype).reshape(shape).copy()
+
+    def _texts(self, shape: list[int], size: int) -> np.ndarray[Any, Any]:
+        count = int(np.prod(shape, dtype=np.int64))
+        ends = np.cumsum(self._array(np.dtype(np.int32), [count])).tolist()
+        text = bytes(self._take(size))
+        array = np.empty(count, object)
+        array[:] = [
+            text[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends, strict=False)
+        ]
+        return array.reshape(shape)
+
+    def _take(self, size: int) -> memoryview:
+        if size > len(self._data):
+            raise PackingError("damaged packed value: it ends too early")
+        taken, self._data = self._data[:size], self._data[size:]
+        return taken

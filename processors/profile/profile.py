@@ -1,0 +1,362 @@
+"""The profile: numbers for names and bins for values, so that summaries are arrays.
+
+It says nothing about what is normal. It changes at a pane's closing alone, and whatever it admits it admits by
+(count, name), never first come; so it does not depend on the order in which rows arrived. All that it holds is
+bounded by `Limits`, and what is beyond them is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from processors.profile.classes import Classes
+from processors.profile.groups import GroupKey, Groups
+from processors.profile.limits import BINARY, UNDECIDED, Limits, ModelSpec
+from processors.profile.series import Series, Warming
+from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
+from processors.rows import (
+    CORRECTION,
+    Bytes,
+    Cells,
+    Explanations,
+    Floats,
+    Ints,
+    Names,
+    Outcomes,
+    Predictions,
+    Scalars,
+    Signals,
+    text_hash,
+)
+from processors.slices import ClassScores, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
+
+HOUR_US = 3_600_000_000
+
+
+class Profile:
+    """All coordinates of all models."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec] | None = None, limits: Limits | None = None) -> None:
+        self._specs = dict(specs or {})
+        limits = limits or Limits()
+        self._groups, self._classes, self._series = Groups(limits), Classes(limits), Series(limits)
+        self._warming: dict[int, Warming] = {}
+        self.revision = 0
+        """Grows with every change: what is unchanged need not be saved again."""
+
+    # What monitors ask.
+
+    @property
+    def groups(self) -> list[GroupKey]:
+        """Key of each group by number."""
+        return self._groups.keys
+
+    @property
+    def group_base(self) -> Ints:
+        """Of each group the (model, version) that it is part of; -1 for a number that is free."""
+        return self._groups.base
+
+    @property
+    def series_group(self) -> Ints:
+        """(model, version) of each series by number; -1 for a number that is free. May be longer than needed."""
+        return self._series.group
+
+    @property
+    def series_feature(self) -> list[str]:
+        """Feature name of each series."""
+        return self._series.feature
+
+    @property
+    def series_type(self) -> Bytes:
+        """Type of each series: UNSEALED, NUMERIC, CATEGORICAL or IGNORED of `kernels.binning`."""
+        return self._series.type
+
+    @property
+    def series_bins(self) -> Ints:
+        """How many regular bins each series has."""
+        return self._series.bins
+
+    @property
+    def series_edges(self) -> Floats:
+        """Left edges of the intervals of numeric series, shape (series, 28)."""
+        return self._series.edges
+
+    @property
+    def series_upper(self) -> Floats:
+        """Right end of the last interval of numeric series."""
+        return self._series.upper
+
+    def task(self, group: int) -> int:
+        """Task of the group's model: UNDECIDED, BINARY, MULTICLASS or REGRESSION."""
+        return self._classes.models[self.groups[group].model].task
+
+    def classes(self, group: int) -> list[str]:
+        """Names of the classes of the group's model, by class number."""
+        return self._classes.models[self.groups[group].model].names
+
+    def positive(self, group: int) -> int:
+        """Number of the positive class of the group's model, -1 while unknown."""
+        return self._classes.models[self.groups[group].model].positive()
+
+    def bases(self) -> list[int]:
+        """Numbers of all live (model, version) groups, ascending."""
+        return self._groups.bases()
+
+    def series_of(self, base: int) -> Mapping[str, int]:
+        """Numbers of the series of a (model, version), by feature name."""
+        return self._series.of(base)
+
+    def bin_name(self, series: int, place: int) -> str:
+        """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
+        return self._series.bin_name(series, place)
+
+    def identity(self, base: int) -> str:
+        """The name of a version's sealed coordinates: a hash of their content."""
+        return self._series.identity(base)
+
+    @property
+    def cut_off(self) -> Counter[str]:
+        """What was not admitted, by kind."""
+        return self._groups.cut_off + self._classes.cut_off + self._series.cut_off
+
+    # Admission, at a closing.
+
+    def admit(self, predictions: Predictions, signals: Signals) -> None:
+        """Give numbers to the models, versions, segment values, classes and features that a pane brings."""
+        for rows in (predictions, signals):
+            for number in self._groups.admit_versions(rows.model, rows.version, rows.names):
+                model = self.groups[number].model
+                self._classes.add(model, self.spec(model))
+                self.revision += 1
+        if len(predictions):
+            self._admit_columns(predictions)
+
+    def admit_labels(self, outcomes: Outcomes) -> None:
+        """Give numbers to the classes that labels bring."""
+        base = self._groups.base_of(outcomes.model, outcomes.version)
+        for group, rows in self._models(base):
+            changed = self._classes.learn(self.groups[group].model, outcomes.label.take(rows), outcomes.names)
+            self.revision += changed
+
+    def learn(self, rows: PredictionRows) -> list[int]:
+        """Feed a measured pane to the versions that still warm up; returns those whose series it sealed."""
+        sealed = []
+        for base, mine in runs_by(rows.base):
+            if base < 0 or not self._series.unsealed(base):
+                continue
+            warming = self._warming.setdefault(base, Warming())
+            table = rows.table
+            warming.add(table.features.take(mine), table.key[mine], rows.start, rows.end, table.names)
+            self.revision += 1
+            if warming.ready():
+                del self._warming[base]
+                self._seal(base, warming)
+                sealed.append(base)
+        return sealed
+
+    def adopt(self, model: str, version: str, reference: Predictions) -> None:
+        """Seal a version's series from a reference's rows instead of its own first ones."""
+        number = self._number(model, version)
+        self._series.admit(
+            reference.features, np.full(len(reference), number, np.int32), reference.names, self._feature_types
+        )
+        warming = Warming()
+        warming.add(reference.features, reference.key, 0, 0, reference.names)
+        self._seal(number, warming)
+        self._warming.pop(number, None)
+        self.revision += 1
+
+    def retire(self, base: int) -> tuple[frozenset[int], frozenset[int]]:
+        """Free a version: returns the numbers of its groups and series, which monitors must forget."""
+        model = self.groups[base].model
+        groups, series = self._groups.retire(base), self._series.retire(base)
+        self._warming.pop(base, None)
+        if not self._groups.versions(model):
+            self._classes.retire(model)
+        self.revision += 1
+        return groups, series
+
+    # Location.
+
+    def base_of(self, model: Any, version: Any) -> Ints:
+        """Number of each row's (model, version), given as hashes; -1 where it is not monitored."""
+        return self._groups.base_of(model, version)
+
+    def locate_predictions(self, table: Predictions, start: int, end: int, duplicates: Ints) -> PredictionRows:
+        """A pane's predictions with every coordinate. All rows must be admitted, in canonical order."""
+        base = self.base_of(table.model, table.version)
+        member_row, member_group = self._groups.members(table.segments, base, table.names)
+        scores = self._class_scores(table.proba, base, table.names)
+        return PredictionRows(
+            start,
+            end,
+            table,
+            base,
+            member_row,
+            member_group,
+            self._tasks(base),
+            self._class_numbers(table.prediction, base),
+            table.prediction.numbers(),
+            self._positive_scores(table.score, scores, base),
+            self._series.locate(table.features, base, table.names),
+            duplicates,
+        )
+
+    def locate_outcomes(self, table: Outcomes, start: int, end: int) -> OutcomeRows:
+        """A pane's outcomes with every coordinate. All rows must be admitted, in canonical order."""
+        base = self.base_of(table.model, table.version)
+        member_row, member_group = self._groups.members(table.segments, base, table.names)
+        scores = self._class_scores(table.proba, base, table.names)
+        return OutcomeRows(
+            start,
+            end,
+            table,
+            base,
+            member_row,
+            member_group,
+            self._tasks(base),
+            table.how != CORRECTION,
+            self._class_numbers(table.prediction, base),
+            self._class_numbers(table.label, base),
+            self._class_numbers(table.before, base),
+            table.prediction.numbers(),
+            table.label.numbers(),
+            table.before.numbers(),
+            self._positive_scores(table.score, scores, base),
+            scores,
+            table.ts // HOUR_US * HOUR_US,
+        )
+
+    def locate_signals(self, table: Signals, start: int, end: int) -> SignalRows:
+        """A pane's signals; each name is the series `signal:<name>` of its version."""
+        base = self.base_of(table.model, table.version)
+        series = np.full(len(table), -1, np.int32)
+        for _, rows in runs_by(mix(table.name, base.astype(np.uint64))):
+            group = int(base[rows[0]])
+            if group >= 0:
+                name = table.names.text(table.name[rows[0]])
+                series[rows] = self._series.number(group, f"signal:{name}")
+        return SignalRows(start, end, table, base, series, table.value)
+
+    def locate_explanations(self, table: Explanations, start: int, end: int) -> ExplanationRows:
+        """A pane's attributions of features that are known."""
+        base = self.base_of(table.model, table.version)
+        cells = self._series.locate(table.attributions, base, table.names)
+        return ExplanationRows(start, end, table, base, cells.row, cells.series, cells.value)
+
+    # Saving.
+
+    def to_state(self) -> dict[str, Any]:
+        """A tree that `packing.pack` takes."""
+        return {
+            "groups": self._groups.to_state(),
+            "classes": self._classes.to_state(),
+            "series": self._series.to_state(),
+            "warming": {base: warming.to_state() for base, warming in sorted(self._warming.items())},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become the profile that `to_state` described."""
+        self._groups.load(state["groups"])
+        self._classes.load(state["classes"], self.spec)
+        self._series.load(state["series"])
+        self._warming = {int(base): Warming.from_state(tree) for base, tree in state["warming"].items()}
+
+    def spec(self, model: str) -> ModelSpec:
+        """What the operator said of a model; `*` stands for those not named."""
+        return self._specs.get(model) or self._specs.get("*") or ModelSpec()
+
+    # Parts.
+
+    def _admit_columns(self, rows: Predictions) -> None:
+        base = self.base_of(rows.model, rows.version)
+        changed = False
+        for group, mine in self._models(base):
+            names = self._proba_classes(rows.proba.take(mine), rows.names)
+            changed |= self._classes.learn(self.groups[group].model, rows.prediction.take(mine), rows.names, names)
+        specs = {model: classes.spec for model, classes in self._classes.models.items()}
+        changed |= self._groups.admit_segments(rows.segments, base, rows.names, specs)
+        changed |= self._series.admit(rows.features, base, rows.names, self._feature_types)
+        changed |= self._series.admit(rows.attributions, base, rows.names, self._feature_types)
+        self.revision += changed
+
+    def _proba_classes(self, proba: Cells, names: Names) -> list[str]:
+        classes: set[str] = set()
+        for layout in np.unique(proba.layout[proba.size > 0]).tolist():
+            classes.update(names.layouts[layout])
+        return sorted(classes)
+
+    def _models(self, base: Ints) -> list[tuple[int, Any]]:
+        """(one group of the model, its rows) for each model among the rows."""
+        found: dict[str, list[Any]] = {}
+        first: dict[str, int] = {}
+        for group, rows in runs_by(base):
+            if group >= 0:
+                first.setdefault(self.groups[group].model, group)
+                found.setdefault(self.groups[group].model, []).append(rows)
+        return [(first[model], np.concatenate(found[model])) for model in sorted(found)]
+
+    def _feature_types(self, base: int) -> Mapping[str, str]:
+        return self.spec(self.groups[base].model).features
+
+    def _number(self, model: str, version: str) -> int:
+        names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
+        number = int(self.base_of(*names)[0])
+        if number < 0:
+            words = Names({text_hash(model): model, text_hash(version): version})
+            for number in self._groups.admit_versions(*names, words):
+                self._classes.add(model, self.spec(model))
+        return number
+
+    def _seal(self, base: int, warming: Warming) -> None:
+        samples, names = warming.samples()
+        types = self._feature_types(base)
+        for number in self._series.unsealed(base):
+            feature = self.series_feature[number]
+            if feature in samples:
+                self._series.seal(number, samples[feature], names, types.get(feature))
+
+    def _tasks(self, base: Ints) -> Bytes:
+        groups, inverse = np.unique(base, return_inverse=True)
+        tasks = [self.task(group) if group >= 0 else UNDECIDED for group in groups.tolist()]
+        return np.array(tasks, np.uint8)[inverse]
+
+    def _class_numbers(self, scalars: Scalars, base: Ints) -> Ints:
+        numbers = np.full(len(base), -1, np.int32)
+        for group, rows in runs_by(base):
+            if group >= 0:
+                classes = self._classes.models[self.groups[group].model].numbers
+                numbers[rows] = lookup(tokens_of(scalars.take(rows)), classes)
+        return numbers
+
+    def _class_scores(self, proba: Cells, base: Ints, names: Names) -> ClassScores:
+        """Probabilities of admitted classes, by (row, class)."""
+        wide = np.flatnonzero((proba.size > 0) & (base >= 0))
+        rows, classes, values = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0)]
+        numbers = proba.values.numbers()
+        for _, part in runs_by(mix(proba.layout[wide], base[wide].astype(np.uint64))):
+            mine = wide[part]
+            known = self._classes.models[self.groups[int(base[mine[0]])].model]
+            for place, name in enumerate(names.layouts[int(proba.layout[mine[0]])]):
+                number = known.numbers.get(class_token(name), -1)
+                if number >= 0:
+                    rows.append(mine.astype(np.int32))
+                    classes.append(np.full(len(mine), number, np.int32))
+                    values.append(numbers[proba.start[mine] + place])
+        row, label, value = np.concatenate(rows), np.concatenate(classes), np.concatenate(values)
+        order = np.lexsort((label, row))
+        return ClassScores(row[order], label[order], value[order])
+
+    def _positive_scores(self, score: Floats, scores: ClassScores, base: Ints) -> Floats:
+        """`score` where it is given, else the positive class's probability; NaN for other tasks than binary."""
+        groups, inverse = np.unique(base, return_inverse=True)
+        found = [self.positive(group) if group >= 0 and self.task(group) == BINARY else -1 for group in groups.tolist()]
+        positive = np.array(found, np.int32)[inverse]
+        result = score.copy()
+        mine = (scores.label == positive[scores.row]) & np.isnan(result[scores.row])
+        result[scores.row[mine]] = scores.probability[mine]
+        return result

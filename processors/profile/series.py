@@ -1,0 +1,293 @@
+"""Numbers and bins for the series: each feature of each (model, version).
+
+A series is sealed once: its type, edges or vocabulary are chosen from the version's first rows (or a reference's) and
+stay for as long as the version lives, so that counts of different days can be compared. Numeric series get intervals
+at the sample's quantiles, or one interval a value where there are few; categorical ones their most frequent values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from processors.kernels import binning
+from processors.profile.limits import Limits
+from processors.profile.tokens import class_name, mix, runs_by, tokens_of
+from processors.rows import MISSING, TEXT, Cells, Floats, Ints, Longs, Names, Scalars
+from processors.slices import Located
+
+MOST_CATEGORIES = binning.WIDTH - binning.REGULAR
+INTERVALS = 20
+_RESERVED = ("missing", "wrong type", "below range", "above range")
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary")
+
+
+class Series:
+    """The series axis. A number stands for one series until `retire`; then it is given again."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.group = np.zeros(0, np.int32)
+        self.feature: list[str] = []
+        self.type = np.zeros(0, np.uint8)
+        self.bins = np.zeros(0, np.int32)
+        self.upper = np.zeros(0, np.float64)
+        self.edges = np.zeros((0, MOST_CATEGORIES), np.float64)
+        self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
+        self.words: list[list[str]] = []
+        """Of a categorical series, the categories in the order of its bins."""
+        self.cut_off: Counter[str] = Counter()
+        self._limits = limits
+        self._of: dict[int, dict[str, int]] = {}
+        self._slots: dict[tuple[int, int], Ints] = {}
+        self._free: list[int] = []
+
+    def of(self, base: int) -> Mapping[str, int]:
+        """Numbers of the series of a (model, version), by feature name."""
+        return self._of.get(base, {})
+
+    def admit(self, cells: Cells, base: Ints, names: Names, types: Any) -> bool:
+        """Give numbers to new features; `types(base)` gives configured types by name. Says whether there were any."""
+        before = len(self.feature) - len(self._free)
+        wide = np.flatnonzero((cells.size > 0) & (base >= 0))
+        found: Counter[tuple[int, str]] = Counter()
+        for _, part in runs_by(mix(cells.layout[wide], base[wide].astype(np.uint64))):
+            row = wide[part[0]]
+            group, layout = int(base[row]), int(cells.layout[row])
+            if (group, layout) not in self._slots:
+                known = self.of(group)
+                found.update({(group, name): len(part) for name in names.layouts[layout] if name not in known})
+        for (group, name), _ in sorted(found.items(), key=lambda item: (-item[1], item[0])):
+            self._admit(group, name, types(group).get(name))
+        return len(self.feature) - len(self._free) > before
+
+    def number(self, base: int, feature: str) -> int:
+        """Number of a series that has no bins, admitted if need be; -1 beyond the limit."""
+        known = self.of(base).get(feature)
+        return self._admit(base, feature, "ignore") if known is None else known
+
+    def unsealed(self, base: int) -> list[int]:
+        """Numbers of a version's series that still await their sample, ascending."""
+        return sorted(number for number in self.of(base).values() if self.type[number] == binning.UNSEALED)
+
+    def locate(self, cells: Cells, base: Ints, names: Names) -> Located:
+        """Row, series, bin and value of every monitored cell, in row order."""
+        slot_of_row, slot_start, slot_series = self._slot_table(cells, base, names)
+        row, series, bins = binning.locate(
+            slot_of_row,
+            cells.start,
+            cells.size,
+            cells.values.kind,
+            cells.values.bits,
+            cells.values.bits.view(np.float64),
+            slot_start,
+            slot_series,
+            self.type,
+            self.edges,
+            self.upper,
+            self.vocabulary,
+            self.bins,
+        )
+        kept = np.flatnonzero(series >= 0)
+        return Located(row[kept], series[kept], bins[kept], cells.values.numbers()[kept])
+
+    def seal(self, number: int, sample: Scalars, names: Names, configured: str | None) -> None:
+        """Choose a series' type and bins from a sample of its values. One without any value waits on."""
+        texts = np.flatnonzero(sample.kind == TEXT)
+        numbers = sample.numbers()
+        numbers = numbers[np.isfinite(numbers)]
+        if configured == "categorical" or (configured is None and len(texts) > len(numbers)):
+            self._seal_categories(number, sample.take(np.flatnonzero(sample.kind != MISSING)), names)
+        elif len(numbers):
+            self._seal_intervals(number, numbers)
+
+    def bin_name(self, number: int, place: int) -> str:
+        """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
+        categorical = self.type[number] == binning.CATEGORICAL
+        if place < binning.REGULAR:
+            return "unseen category" if categorical and place == binning.UNSEEN else _RESERVED[place]
+        place -= binning.REGULAR
+        if categorical:
+            return self.words[number][place]
+        low = float(self.edges[number, place])
+        last = place + 1 == self.bins[number]
+        high = float(self.upper[number] if last else self.edges[number, place + 1])
+        return f"{low:.6g}" if low == high else f"[{low:.6g}, {high:.6g}{']' if last else ')'}"
+
+    def identity(self, base: int) -> str:
+        """The name of a version's sealed coordinates: a hash of their content."""
+        digest = hashlib.sha256()
+        for feature, number in sorted(self.of(base).items()):
+            digest.update(feature.encode("utf-8", "surrogatepass"))
+            for column in (self.type, self.bins, self.upper, self.edges, self.vocabulary):
+                digest.update(np.ascontiguousarray(column[number]).tobytes())
+        return digest.hexdigest()[:12]
+
+    def retire(self, base: int) -> frozenset[int]:
+        """Free a version's series; returns the numbers that are free now."""
+        gone = sorted(self._of.pop(base, {}).values(), reverse=True)
+        self.group[gone] = -1
+        self._free = sorted([*self._free, *gone], reverse=True)
+        self._slots = {key: slots for key, slots in self._slots.items() if key[0] != base}
+        return frozenset(gone)
+
+    def to_state(self) -> dict[str, Any]:
+        """A tree that `packing.pack` takes."""
+        state: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
+        return state | {"feature": list(self.feature), "words": self.words, "cut_off": dict(self.cut_off)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what `to_state` described."""
+        for name in (*_COLUMNS, "feature", "words"):
+            setattr(self, name, state[name])
+        self.cut_off = Counter(state["cut_off"])
+        self._free = np.flatnonzero(self.group < 0)[::-1].tolist()
+        self._of, self._slots = {}, {}
+        for number in np.flatnonzero(self.group >= 0).tolist():
+            self._of.setdefault(int(self.group[number]), {})[self.feature[number]] = number
+
+    def _admit(self, base: int, feature: str, configured: str | None) -> int:
+        of = self._of.setdefault(base, {})
+        if len(of) >= self._limits.features:
+            self.cut_off["features"] += 1
+            return -1
+        number = self._new()
+        self.group[number], self.feature[number], self.words[number] = base, feature, []
+        self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
+        self.bins[number], self.upper[number] = 0, np.nan
+        self.edges[number], self.vocabulary[number] = np.inf, 0
+        of[feature] = number
+        self._slots = {key: slots for key, slots in self._slots.items() if key[0] != base}
+        return number
+
+    def _new(self) -> int:
+        if self._free:
+            return self._free.pop()
+        number = len(self.feature)
+        self.feature.append("")
+        self.words.append([])
+        if number == len(self.group):
+            for name in _COLUMNS:
+                column = getattr(self, name)
+                grown = np.zeros((max(64, 2 * number), *column.shape[1:]), column.dtype)
+                grown[:number] = column
+                setattr(self, name, grown)
+            self.group[number:] = -1
+        return number
+
+    def _slot_table(self, cells: Cells, base: Ints, names: Names) -> tuple[Longs, Longs, Ints]:
+        """For each row the number of its slots, where each slots begin, and all slots one after the other."""
+        number = np.zeros(len(base), np.int64)
+        parts, starts, end = [np.zeros(0, np.int32)], [0], 0
+        for place, (_, rows) in enumerate(runs_by(mix(cells.layout, base.astype(np.uint64)))):
+            slots = self._slots_of(int(base[rows[0]]), int(cells.layout[rows[0]]), names, int(cells.size[rows[0]]))
+            number[rows] = place
+            starts.append(end + len(slots))
+            parts.append(slots)
+            end += len(slots)
+        return number, np.array(starts, np.int64), np.concatenate(parts)
+
+    def _slots_of(self, base: int, layout: int, names: Names, size: int) -> Ints:
+        slots = self._slots.get((base, layout))
+        if slots is None:
+            of = self.of(base)
+            features = names.layouts[layout] if size else ()
+            slots = np.array([-1 if base < 0 else of.get(feature, -1) for feature in features], np.int32)
+            if len(self._slots) > 4 * self._limits.models:
+                self._slots.clear()
+            self._slots[base, layout] = slots
+        return slots
+
+    def _seal_intervals(self, number: int, sample: Floats) -> None:
+        distinct = np.unique(sample)
+        if len(distinct) > INTERVALS:
+            quantiles = np.quantile(sample, np.arange(INTERVALS) / INTERVALS, method="inverted_cdf")
+            distinct = np.unique(quantiles)
+        self.type[number], self.bins[number], self.upper[number] = binning.NUMERIC, len(distinct), sample.max()
+        self.edges[number, : len(distinct)] = distinct
+
+    def _seal_categories(self, number: int, sample: Scalars, names: Names) -> None:
+        tokens, first, counts = np.unique(tokens_of(sample), return_index=True, return_counts=True)
+        named = [
+            (-count, class_name(sample, at, names), token)
+            for token, at, count in zip(tokens.tolist(), first.tolist(), counts.tolist(), strict=True)
+        ]
+        chosen = sorted((token, word) for _, word, token in sorted(named)[:MOST_CATEGORIES])
+        if chosen:
+            self.type[number], self.bins[number] = binning.CATEGORICAL, len(chosen)
+            self.vocabulary[number, : len(chosen)] = [token for token, _ in chosen]
+            self.words[number] = [word for _, word in chosen]
+
+
+class Warming:
+    """The first rows of a version: a sample from which its series are sealed."""
+
+    ROWS = 1_000
+    """Enough for sealing; `ROWS_SLOW` are, once they span `SPAN_US`."""
+    ROWS_SLOW = 100
+    SPAN_US = 24 * 3_600_000_000
+
+    def __init__(self) -> None:
+        self._cells: list[Cells] = []
+        self._names: list[Names] = []
+        self._rows = 0
+        self._since = self._until = 0
+
+    def add(self, cells: Cells, key: Any, start: int, end: int, names: Names) -> None:
+        """Take in one pane's rows; of more than are needed those with the smallest keys."""
+        if len(cells) > self.ROWS:
+            cells = cells.take(np.sort(np.argsort(key, kind="stable")[: self.ROWS]))
+        self._since = self._since or start
+        self._until = end
+        self._rows += len(cells)
+        self._cells.append(cells.take(np.arange(len(cells))))
+        self._names.append(_needed(cells, names))
+
+    def ready(self) -> bool:
+        """Is the sample large enough?"""
+        slow = self._rows >= self.ROWS_SLOW and self._until - self._since >= self.SPAN_US
+        return self._rows >= self.ROWS or slow
+
+    def samples(self) -> tuple[dict[str, Scalars], Names]:
+        """The values seen of each feature, and the words for them."""
+        cells = Cells.concat(self._cells)
+        names = self._names[0].merged(self._names[1:])
+        parts: dict[str, list[Scalars]] = {}
+        for layout, rows in runs_by(cells.layout):
+            for place, feature in enumerate(names.layouts.get(layout, ())):
+                parts.setdefault(feature, []).append(cells.values.take(cells.start[rows] + place))
+        return {feature: Scalars.concat(values) for feature, values in parts.items()}, names
+
+    def to_state(self) -> dict[str, Any]:
+        """A tree that `packing.pack` takes."""
+        names = self._names[0].merged(self._names[1:])
+        return {
+            "cells": Cells.concat(self._cells).to_state(),
+            "texts": {str(name): text for name, text in sorted(names.texts.items())},
+            "layouts": {str(name): list(layout) for name, layout in sorted(names.layouts.items())},
+            "span": [self._rows, self._since, self._until],
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Warming:
+        """The sample that `to_state` described."""
+        warming = cls()
+        warming._cells = [Cells.from_state(state["cells"])]
+        texts = {int(name): text for name, text in state["texts"].items()}
+        layouts = {int(name): tuple(layout) for name, layout in state["layouts"].items()}
+        warming._names = [Names(texts, layouts)]
+        warming._rows, warming._since, warming._until = state["span"]
+        return warming
+
+
+def _needed(cells: Cells, names: Names) -> Names:
+    """Only the names that occur in the cells."""
+    texts = np.unique(cells.values.bits[cells.values.kind == TEXT]).tolist()
+    layouts = np.unique(cells.layout).tolist()
+    return Names(
+        {text: names.texts[text] for text in texts if text in names.texts},
+        {layout: names.layouts[layout] for layout in layouts if layout in names.layouts},
+    )
