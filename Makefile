@@ -22,9 +22,10 @@ $(INSTALLED): requirements/dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Vigil needs Python 3.11 to 3.14: install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make environments: install its venv package (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing into .venv: about a minute, once"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
@@ -34,10 +35,8 @@ test: $(INSTALLED) ## Run every test, with a real Kafka broker
 	@$(BIN)/python -m pytest
 
 check: $(INSTALLED) ## Lint, format, types, and which package imports which
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy $(SOURCES)
-	$(BIN)/lint-imports
+	@failed=0; for check in "ruff check" "ruff format --check" "mypy $(SOURCES)" "lint-imports --no-logo"; do \
+		echo "$$check"; $(BIN)/$$check || failed=1; done; exit $$failed
 
 bench: $(INSTALLED) ## Measure cost and accuracy
 	@$(BIN)/python -m bench
