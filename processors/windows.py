@@ -1,0 +1,149 @@
+"""Windows: a key's panes added up until they are worth a reading.
+
+Readings leave when a window closes, not each pane. A key's window opens with the first pane that brings something for
+it and closes once it holds `window_events` events or spans `window_span`, or at the end of a finite input. It never
+bridges a silence longer than `window_span`: what comes after that opens the next window.
+
+    windows = Windows(count_column="n")
+    state["windows"] = windows.initial()
+    for due in windows.add(state["windows"], summary, context):
+        ... due.keys, due.summary["n"], due.start, due.end ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import Judging, State, Summary
+from processors.rows import Index, Ints, Longs
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Windows that closed: one entry per key in each array, keys ascending.
+
+    `start` is the start of a window's first pane and `end` the end of the last that brought something (microseconds).
+    """
+
+    keys: Ints
+    summary: Summary
+    start: Longs
+    end: Longs
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+class Windows:
+    """One open window a key. Columns of any shape and number; they add up unless `combine` names another ufunc.
+
+    The state's arrays have an axis of key numbers and grow with the greatest that was seen, so `forget` keys whose
+    numbers are given to others. A pane costs the keys that occur in it.
+    """
+
+    def __init__(self, count_column: str = "n", combine: Mapping[str, np.ufunc] | None = None) -> None:
+        self.count_column = count_column
+        self._combine = combine or {}
+
+    def initial(self) -> State:
+        """The state before the first pane: no window is open."""
+        return {
+            "open": np.zeros(0, np.bool_),
+            "start": np.zeros(0, np.int64),
+            "end": np.zeros(0, np.int64),
+            "columns": {},
+            "oldest": _NEVER,
+            "span": _NEVER,
+        }
+
+    def add(self, state: State, summary: Summary, context: Judging) -> list[Due]:
+        """Take in one pane (which may be empty) and release what is due; changes `state` in place.
+
+        There are two parts only if a key's earlier window had run out before this pane; they come in order of time.
+        """
+        released = [self.overdue(state, context)]
+        if len(summary):
+            self._put(state, summary, context)
+        released.append(self._full(state, summary, context))
+        return [due for due in released if len(due)]
+
+    def overdue(self, state: State, context: Judging) -> Due:
+        """Release the windows that had run out before the pane of `context` began."""
+        state["span"] = context.window_span
+        return self._release(state, self._run_out(state, context.start))
+
+    def deadline(self, state: State) -> int | None:
+        """When (event time) the oldest open window runs out, for `Monitor.deadline`; None if none is open."""
+        return None if state["oldest"] == _NEVER else int(state["oldest"]) + int(state["span"])
+
+    def forget(self, state: State, keys: Iterable[int]) -> None:
+        """Drop the windows of these keys, unread."""
+        gone = np.array(sorted(key for key in keys if key < len(state["open"])), np.int64)
+        state["open"][gone] = False
+        self._find_oldest(state)
+
+    def _put(self, state: State, summary: Summary, context: Judging) -> None:
+        self._grow(state, summary)
+        keys = summary.keys
+        fresh = ~state["open"][keys]
+        state["open"][keys] = True
+        state["start"][keys[fresh]] = context.start
+        state["end"][keys] = context.end
+        if fresh.any():
+            state["oldest"] = min(state["oldest"], context.start)
+        known = ~fresh
+        for name, column in summary.columns.items():
+            total = state["columns"][name]
+            total[keys[fresh]] = column[fresh]
+            total[keys[known]] = self._combine.get(name, np.add)(total[keys[known]], column[known])
+
+    def _full(self, state: State, summary: Summary, context: Judging) -> Due:
+        if context.last:
+            return self._release(state, np.flatnonzero(state["open"]))
+        full = self._run_out(state, context.end)
+        if len(summary):
+            counts = state["columns"][self.count_column][summary.keys]
+            full = np.union1d(full, summary.keys[counts >= context.window_events])
+        return self._release(state, full)
+
+    def _run_out(self, state: State, now: int) -> Index:
+        if now - state["oldest"] < state["span"]:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(state["open"] & (now - state["start"] >= state["span"]))
+
+    def _release(self, state: State, keys: Index) -> Due:
+        columns = {name: column[keys] for name, column in state["columns"].items()}
+        numbers = keys.astype(np.int32)
+        due = Due(numbers, Summary(numbers, columns), state["start"][keys], state["end"][keys])
+        if len(keys):
+            state["open"][keys] = False
+            self._find_oldest(state)
+        return due
+
+    def _find_oldest(self, state: State) -> None:
+        state["oldest"] = int(state["start"][state["open"]].min()) if state["open"].any() else _NEVER
+
+    def _grow(self, state: State, summary: Summary) -> None:
+        size, needed = len(state["open"]), int(summary.keys[-1]) + 1
+        for name, column in summary.columns.items():
+            if name not in state["columns"]:
+                state["columns"][name] = np.zeros((size, *column.shape[1:]), column.dtype)
+        if needed <= size:
+            return
+        capacity = max(needed, size + size // 2)
+        for name in ("open", "start", "end"):
+            state[name] = _padded(state[name], capacity)
+        state["columns"] = {name: _padded(column, capacity) for name, column in state["columns"].items()}
+
+
+def _padded(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    longer = np.zeros((size, *column.shape[1:]), column.dtype)
+    longer[: len(column)] = column
+    return longer
