@@ -1,0 +1,1 @@
+"""Monitors of what is unusual in itself, whatever the labels say: events, their number, their absence, latency."""

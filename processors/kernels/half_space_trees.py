@@ -1,0 +1,176 @@
+"""Half-space trees [1] as arrays: growing them from a seed, walking them, and the mass of every node.
+
+A forest of T trees of height h is three arrays: `features` and `thresholds` of the (T, 2^h - 1) inner nodes, and the
+rows that ended in each of the (T, 2^h) leaves. Nodes stand in heap order: the children of node i are 2i + 1 (below the
+threshold) and 2i + 2. Every node's mass is the sum of the leaves under it, so only leaves are counted, and counts add.
+
+Scores equal those of River's `HalfSpaceTrees` [2] on the same trees and masses, with two differences that make a score
+independent of the order of rows within a pane. Masses pivot at the end of a pane, so a window may hold more rows than
+asked for; its true size stands in River's formulas. And where the feature of a split is absent, River follows the
+child visited more often so far in the window that is forming; here it is the child with the greater sealed mass, the
+left one while nothing is sealed.
+
+[1] Tan, Ting & Liu (2011), "Fast anomaly detection for streaming data", IJCAI.
+[2] river/anomaly/hst.py and river/tree/padded.py, version 0.26.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from processors.rows import Floats, Ints
+
+PADDING = 0.15
+"""No split nearer to the edge of its node than this share of the node's width: River's value."""
+
+SIZE_LIMIT = 0.1
+"""A walk ends where less than this share of the window came by: the value of the paper and of River."""
+
+
+@lru_cache(maxsize=4096)
+def grow(seed: int, columns: int, trees: int, height: int) -> tuple[Ints, Floats]:
+    """Features and thresholds, each of shape (trees, 2^height - 1), over `columns` >= 1 features of range [0, 1].
+
+    As in River a node splits a feature drawn in proportion to the node's width along it. Same arguments, same trees.
+    The arrays are shared and read-only.
+    """
+    features, thresholds = _grow(np.uint64(seed), columns, trees, height)
+    features.flags.writeable = thresholds.flags.writeable = False
+    return features, thresholds
+
+
+def node_masses(leaves: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Mass of every node in heap order, shape (..., 2^(h + 1) - 1), from those of the leaves, shape (..., 2^h)."""
+    levels = [leaves]
+    while levels[-1].shape[-1] > 1:
+        below = levels[-1]
+        levels.append((below[..., 0::2] + below[..., 1::2]).astype(np.int32))
+    return np.concatenate(levels[::-1], axis=-1)
+
+
+@njit(cache=True)
+def walk(
+    forest: Any,
+    cell_start: Any,
+    cell_column: Any,
+    cell_value: Any,
+    columns: int,
+    features: Any,
+    thresholds: Any,
+    masses: Any,
+    window: Any,
+) -> Any:
+    """Score each row against the sealed masses of its forest, and count the leaves in which it ends.
+
+    `forest[row]` numbers the first axis of the last four arrays (-1: none). The row's cells stand at `cell_start[row]`
+    to `cell_start[row + 1]`; each gives the value of one of at most `columns` columns (-1: not one of the forest's).
+    NaN is an absent value. `masses` are those of `node_masses`, `window` the rows that they count (0: none sealed).
+
+    Returns scores of shape (rows,), from 0 (usual) to 1, NaN where nothing is sealed; and int32 counts of shape
+    (forests, trees, leaves).
+    """
+    trees, inner = features.shape[1], features.shape[2]
+    scores = np.full(len(forest), np.nan)
+    leaves = np.zeros((len(features), trees, inner + 1), np.int32)
+    point = np.full(columns, np.nan)
+    for row in range(len(forest)):
+        mine = forest[row]
+        if mine < 0:
+            continue
+        for cell in range(cell_start[row], cell_start[row + 1]):
+            if cell_column[cell] >= 0:
+                point[cell_column[cell]] = cell_value[cell]
+        total = 0.0
+        for tree in range(trees):
+            split, at, mass = features[mine, tree], thresholds[mine, tree], masses[mine, tree]
+            total += _descend(point, split, at, mass, window[mine], leaves[mine, tree])
+        if window[mine] > 0:
+            scores[row] = 1 - total / (trees * window[mine] * (2 * inner + 1))
+        for cell in range(cell_start[row], cell_start[row + 1]):
+            if cell_column[cell] >= 0:
+                point[cell_column[cell]] = np.nan
+    return scores, leaves
+
+
+@njit(cache=True)
+def _descend(point: Any, features: Any, thresholds: Any, masses: Any, window: Any, leaves: Any) -> float:
+    """Walk one tree from root to leaf; returns what it adds to the score: mass x 2^depth of each node passed."""
+    inner = len(features)
+    limit = SIZE_LIMIT * window
+    total, weight, going_on, node = 0.0, 1.0, True, 0
+    while node < inner:
+        if going_on:
+            total += masses[node] * weight
+            going_on = masses[node] >= limit
+            weight *= 2.0
+        left = 2 * node + 1
+        value = point[features[node]]
+        if np.isnan(value):
+            node = left + 1 if masses[left] < masses[left + 1] else left
+        else:
+            node = left if value < thresholds[node] else left + 1
+    if going_on:
+        total += masses[node] * weight
+    leaves[node - inner] += 1
+    return total
+
+
+@njit(cache=True)
+def _grow(seed: Any, columns: int, trees: int, height: int) -> Any:
+    inner = 2**height - 1
+    features = np.empty((trees, inner), np.int32)
+    thresholds = np.empty((trees, inner))
+    low, high = np.empty(columns), np.empty(columns)
+    state = seed
+    for tree in range(trees):
+        for node in range(inner):
+            _limits(node, features[tree], thresholds[tree], low, high)
+            state += np.uint64(0x9E3779B97F4A7C15)
+            feature = _choose(_uniform(state), low, high)
+            state += np.uint64(0x9E3779B97F4A7C15)
+            margin = PADDING * (high[feature] - low[feature])
+            start, end = low[feature] + margin, high[feature] - margin
+            features[tree, node] = feature
+            thresholds[tree, node] = start + (end - start) * _uniform(state)
+    return features, thresholds
+
+
+@njit(cache=True)
+def _limits(node: int, features: Any, thresholds: Any, low: Any, high: Any) -> None:
+    """The node's box: from the node up, the nearest split on a feature bounds it most tightly."""
+    low[:] = 0.0
+    high[:] = 1.0
+    while node > 0:
+        parent = (node - 1) // 2
+        feature, threshold = features[parent], thresholds[parent]
+        if node == 2 * parent + 1:
+            high[feature] = min(high[feature], threshold)
+        else:
+            low[feature] = max(low[feature], threshold)
+        node = parent
+
+
+@njit(cache=True)
+def _choose(at: float, low: Any, high: Any) -> int:
+    """The feature at share `at` of the widths laid end to end."""
+    left = at * (high - low).sum()
+    last = len(low) - 1
+    for feature in range(last):
+        left -= high[feature] - low[feature]
+        if left < 0:
+            return feature
+    return last
+
+
+@njit(cache=True)
+def _uniform(state: Any) -> float:
+    """A number in [0, 1) from a counter: the output function of SplitMix64 (Steele, Lea & Flood 2014)."""
+    mixed = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return float(mixed >> np.uint64(11)) * 2.0**-53

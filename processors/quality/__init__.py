@@ -1,0 +1,1 @@
+"""Monitors of whether the inputs of a model are what they should be: present, typed, known, in range."""

@@ -1,0 +1,1 @@
+"""Tests of the processors: laws by hypothesis, numbers by River, scikit-learn and scipy."""
