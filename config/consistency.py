@@ -40,10 +40,8 @@ def _source(config: Config, *, source_required: bool) -> Iterator[Finding]:
         yield (), "there is nothing to read. Add a section kafka: with brokers: and topics:, or files: with paths:."
     for n, path in enumerate(config.files.paths if config.files else ()):
         if config.files and not config.files.follow and not _there(path):
-            yield (
-                ("files", "paths", n),
-                f"{_shown(path)} does not exist. Correct the path, or set follow: true to wait for it.",
-            )
+            message = f"{_shown(path)} does not exist. Correct the path, or set follow: true to wait for it."
+            yield ("files", "paths", n), message
 
 
 def _kafka(kafka: Kafka) -> Iterator[Finding]:
@@ -71,10 +69,7 @@ def _security(security: Security) -> Iterator[Finding]:
 
 def _sasl(security: Security, place: Place) -> Iterator[Finding]:
     if security.mechanism is None:
-        yield (
-            (*place, "mechanism"),
-            "is missing. SASL needs one: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI, AWS_MSK_IAM.",
-        )
+        yield (*place, "mechanism"), "is missing. SASL needs one, such as PLAIN or SCRAM-SHA-512."
     elif security.mechanism.startswith(("PLAIN", "SCRAM")):
         if not security.username:
             yield (*place, "username"), f"is missing. {security.mechanism} needs it."
@@ -85,14 +80,13 @@ def _sasl(security: Security, place: Place) -> Iterator[Finding]:
 
 
 def _sinks(config: Config) -> Iterator[Finding]:
+    read = [topic.name for topic in config.kafka.topics] if config.kafka else []
     for queue, specs in config.outputs.items():
         for n, spec in enumerate(specs):
             if spec.kind == "kafka" and config.kafka is None:
                 yield ("sinks", queue, n), "writes to Kafka, but there is no section kafka. Use {file: path} or stdout."
-            topic = getattr(spec.settings, "topic", None)
-            if spec.kind == "kafka" and config.kafka and topic in [read.name for read in config.kafka.topics]:
-                if config.sinks.model_dump()[queue] != "auto":
-                    yield ("sinks", queue, n), f"{topic!r} is also read from. Choose another topic to write to."
+            if getattr(config.sinks, queue) != "auto" and getattr(spec.settings, "topic", None) in read:
+                yield ("sinks", queue, n), "is a topic that is also read from. Choose another topic to write to."
 
 
 def _time(config: Config) -> Iterator[Finding]:
@@ -131,7 +125,7 @@ def _model(model: ModelConfig, own: ModelConfig, place: Place) -> Iterator[Findi
     if own.retire_after and model.labels.wait and own.retire_after < model.labels.wait:
         yield (
             (*place, "retire_after"),
-            f"must be at least labels.wait ({model.labels.wait}), else labels come too late.",
+            f"must be at least labels.wait ({model.labels.wait}): labels still come.",
         )
 
 
@@ -168,7 +162,7 @@ def _explained(model: ModelConfig, own: ModelConfig, place: Place) -> Iterator[F
     if joblib and not explain.trust:
         yield (
             (*place, "trust"),
-            "is missing. Loading a joblib file runs code from it: set trust: true, or save as skops.",
+            "is missing. Loading joblib runs code from the file: set trust: true, or use skops.",
         )
     if explain.trust and not explain.sha256:
         yield (*place, "sha256"), "is missing. What is trusted must be known: add the output of sha256sum."

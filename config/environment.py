@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from config.document import Document, plain, scalar
 from config.problems import ConfigError, Place
@@ -23,7 +23,7 @@ class FromEnvironment(str):
     __slots__ = ("written",)
     written: str
 
-    def __new__(cls, text: str, written: str) -> FromEnvironment:
+    def __new__(cls, text: str, written: str) -> Self:
         made = super().__new__(cls, text)
         made.written = written
         return made
@@ -44,9 +44,7 @@ def _interpolated(document: Document, value: Any, place: Place, environ: Mapping
 
 def _text(document: Document, text: str, place: Place, environ: Mapping[str, str]) -> str:
     if _BROKEN.search(_REFERENCE.sub("", text)):
-        document.report(
-            place, "has a ${ that is not a variable. Write ${NAME} or ${NAME:-default}, or $${ for a plain ${."
-        )
+        document.report(place, "has a ${ that is no variable. Write ${NAME} or ${NAME:-default}; $${ is a plain ${.")
         return text
     found = [match for match in _REFERENCE.finditer(text) if match[1]]
     missing = next((match for match in found if match[1] not in environ and match[2] is None), None)

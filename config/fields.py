@@ -39,6 +39,7 @@ def holds_secret(model: type[BaseModel], place: Place) -> bool:
 
 
 def is_section(kind: Any) -> bool:
+    """Whether a type is a mapping with fields of its own."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 

@@ -19,6 +19,8 @@ from config.streams import BUILT_IN_SINKS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from config.problems import Place
+
 
 def load(
     path: str | Path,
@@ -67,21 +69,49 @@ def parse(
     override(document, environ, frozenset(Config.model_fields))
     literal_secrets(document, document.value, Config)
     settle(document, registry or Registry())
-    config = _validated(document)
-    for place, message in findings(config, source_required=source_required) if config else ():
-        document.report(place, message)
+    config, left_out = _validated(document)
+    for place, message in findings(config, source_required=source_required):
+        if not any(place[: len(gone) - 1] == gone[:-1] for gone in left_out):
+            document.report(place, message)
     document.raise_problems()
-    if config is None:
-        raise AssertionError("a configuration that is not valid has problems")
     return config
 
 
-def _validated(document: Document) -> Config | None:
-    try:
-        return Config.model_validate(_without_empty_sections(document.value))
-    except ValidationError as error:
-        explain(document, error, Config)
-    return None
+def _validated(document: Document) -> tuple[Config, list[Place]]:
+    """The configuration, and the places that had to be left out of it because what stands there is wrong.
+
+    Leaving them out lets the rest be checked further, so that one run names every mistake.
+    """
+    raw = _without_empty_sections(document.value)
+    left_out: list[Place] = []
+    while True:
+        try:
+            return Config.model_validate(raw), left_out
+        except ValidationError as error:
+            if not left_out:
+                explain(document, error, Config)
+            left_out += _leave_out(raw, [tuple(detail["loc"]) for detail in error.errors(include_url=False)])
+
+
+def _leave_out(raw: dict[str, Any], places: list[Place]) -> list[Place]:
+    """Remove the mapping entries around these places, the nearest that there are. Returns what is gone."""
+    gone: list[Place] = []
+    for place in places:
+        if any(place[: len(other)] == other for other in gone):
+            continue
+        mappings: list[Any] = []
+        holder: Any = raw
+        for key in place:
+            if not isinstance(holder, dict) or key not in holder:
+                break
+            mappings.append(holder)
+            holder = holder[key]
+        gone.append(place[: len(mappings)])
+        if mappings:
+            del mappings[-1][place[len(mappings) - 1]]
+        else:
+            raw.clear()
+    return gone
 
 
 def _without_empty_sections(raw: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from config.section import ClassName, Count, Names, Number, Positive, Section
+from config.section import ClassName, Count, Like, Names, Number, Positive, Section
 from config.units import Duration
 
 Severity = Literal["info", "warning", "critical"]
@@ -33,7 +33,7 @@ def _by_version(value: Any) -> Any:
     return {"*": value} if isinstance(value, str) else value
 
 
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Like(r"[0-9a-f]{64}", "is not a SHA-256. Copy the 64 digits that sha256sum prints.")]
 ByVersion = Annotated[dict[str, Digest], BeforeValidator(_by_version, json_schema_input_type=str | dict[str, Digest])]
 
 

@@ -1,4 +1,4 @@
-"""Settings of what is registered elsewhere: monitors, sinks and codecs. This package knows only their pydantic classes."""
+"""Settings of what is registered elsewhere: monitors, sinks and codecs. Only their pydantic classes are known here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from config.environment import FromEnvironment, resolved
 from config.problems import Place, quoted, suggestion
 from config.remedies import explain, literal_secrets
 from config.schema import overlaid
-from config.streams import BUILT_IN_SINKS, Sinks, SinkSpec
+from config.streams import BUILT_IN_SINKS, Sinks, SinkSpec, StdoutSink
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from config.document import Document
 
 Raw = dict[str, Any]
+
+_REFUSED = SinkSpec(kind="stdout", settings=StdoutSink())
+"""Stands where a sink was refused; the mistake is noted, so nothing is built from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +98,25 @@ def _settle_sinks(document: Document, raw: Raw, registry: Registry) -> None:
             sinks[queue] = [_sink(document, spec, ("sinks", queue, n), registry) for n, spec in enumerate(listed)]
 
 
-def _sink(document: Document, spec: Any, place: Place, registry: Registry) -> SinkSpec | None:
+def _sink(document: Document, spec: Any, place: Place, registry: Registry) -> SinkSpec:
     """One sink: `{kind: settings}`, `{kind: value of its first setting}`, or the kind alone."""
     if isinstance(spec, str):
         spec = {spec: {}}
     if not isinstance(spec, dict) or len(spec) != 1:
         document.report(place, "must name one kind of sink and its settings: {file: alerts.ndjson}.")
-        return None
+        return _REFUSED
     (name, settings), *_ = spec.items()
     kind = registry.sinks.get(name)
     if kind is None:
         document.report((*place, name), f"there is no such sink. {suggestion(name, registry.sinks, 'sinks')}")
-        return None
+        return _REFUSED
     said = _spelt_out(kind, settings)
     literal_secrets(document, said, kind, at=(*place, name))
     try:
         return SinkSpec(kind=name, settings=kind.model_validate(said))
     except ValidationError as error:
         explain(document, error, kind, (*place, name))
-    return None
+    return _REFUSED
 
 
 def _spelt_out(kind: type[BaseModel], settings: Any) -> Any:

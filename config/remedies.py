@@ -58,7 +58,7 @@ _QUANTITIES = (Duration, Size, Rate)
 def explain(document: Document, error: ValidationError, model: type[BaseModel], at: Place = ()) -> None:
     """Note every mistake that pydantic found in the section `model`, which stands `at` this place of the document."""
     for detail in error.errors(include_url=False):
-        place = tuple(detail["loc"])
+        place = tuple(key for key in detail["loc"] if key != "[key]")
         document.report((*at, *place), _message(detail, model, place))
 
 
@@ -72,11 +72,15 @@ def _message(detail: ErrorDetails, model: type[BaseModel], place: Place) -> str:
         sentence = _choices(detail["input"], model, place)
     elif kind in _SENTENCES:
         sentence = _SENTENCES[kind](_in_units(context, model, place))
-    elif kind == "string_pattern_mismatch":
-        sentence = f"is not written as it must be ({context['pattern']})."
     else:
         sentence = detail["msg"].removeprefix(_OWN_WORDS)
-    if kind in _ABOUT_SHAPE or holds_secret(model, place) or isinstance(detail["input"], dict | list | tuple):
+    about_key = detail["loc"][-1:] == ("[key]",)
+    if (
+        about_key
+        or kind in _ABOUT_SHAPE
+        or holds_secret(model, place)
+        or isinstance(detail["input"], dict | list | tuple)
+    ):
         return sentence
     return f"{shown(detail['input'])} {sentence}"
 

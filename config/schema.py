@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from config.models import Implicit, ModelConfig, Severity
-from config.section import Count, Names, Parameters, Positive, Section, Share
+from config.section import Count, Like, Names, Parameters, Positive, Section, Share
 from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, StdoutSink
 from config.units import Duration, Rate, Size
 
@@ -187,10 +187,15 @@ class Redact(Section):
     """Features (names or globs) whose values never leave in alerts or dead letters."""
 
 
+RiverName = Annotated[
+    str, Like(r"[a-z_]+(\.[a-z_]+)*\.[A-Z]\w*", "names nothing in River. Write module.Class: drift.KSWIN.")
+]
+
+
 class Detector(Section):
     """One of River's drift detectors, metrics or anomaly detectors on a series of Vigil's."""
 
-    river: str = Field(pattern=r"^[a-z_]+(\.[a-z_]+)*\.[A-Za-z][A-Za-z0-9_]*$")
+    river: RiverName
     """Its name inside `river`: `drift.KSWIN`."""
     params: Parameters = Field(default_factory=dict)
     """Its parameters."""

@@ -1,9 +1,21 @@
 """What all sections of the configuration share: frozen, nothing unknown, documented where a field stands."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SecretStr,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from config.environment import resolved
 from config.units import Duration
@@ -15,6 +27,25 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A constraint on texts: the pattern that they follow, and the sentence for those that don't."""
+
+    pattern: str
+    sentence: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._followed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+
+    def _followed(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(self.sentence)
+        return text
 
 
 def listed(value: Any) -> Any:
@@ -51,4 +82,6 @@ Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_boolean)]
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_boolean)]
 Positive = Annotated[Duration, Field(gt=0)]
 ClassName = Annotated[str, BeforeValidator(canonical_class, json_schema_input_type=str | int | float | bool)]
+Secret = Annotated[SecretStr, PlainSerializer(lambda _: "***", return_type=str, when_used="json")]
+TopicName = Annotated[str, Like(r"[a-zA-Z0-9._-]{1,249}", "is not a topic's name. Use letters, digits, dots, _ and -.")]
 Parameters = Annotated[dict[str, Any], BeforeValidator(resolved)]

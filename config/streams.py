@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_serializer
 
-from config.section import Names, Parameters, Paths, Section, listed
+from config.environment import resolved
+from config.section import Names, Paths, Secret, Section, TopicName, listed
 
 OWNED_OPTIONS = {
     "bootstrap_servers": "Set kafka.brokers instead.",
@@ -23,19 +24,19 @@ OWNED_OPTIONS = {
 """Options of kafka-python that Vigil sets itself, because delivery depends on them, with what to do instead."""
 
 
-def _own_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Refuse pass-through options on which delivery or secrecy depends. Raises ValueError with the remedy."""
-    for option in map(str, options):
-        if option.startswith(("sasl_", "ssl_", "security_")):
-            raise ValueError(f"{option} can't be set here. Use kafka.security instead.")
-        if option.endswith("serializer"):
-            raise ValueError(f"{option} can't be set here. Remove it: Vigil sends and reads bytes.")
-        if option in OWNED_OPTIONS:
-            raise ValueError(f"{option} can't be set here. {OWNED_OPTIONS[option]}")
-    return options
+def _passed_through(option: str) -> str:
+    """Refuse an option on which delivery or secrecy depends. Raises ValueError with the remedy."""
+    instead = OWNED_OPTIONS.get(option)
+    if option.startswith(("sasl_", "ssl_", "security_")):
+        instead = "Use kafka.security instead."
+    if option.endswith("serializer"):
+        instead = "Remove it: Vigil sends and reads bytes."
+    if instead is not None:
+        raise ValueError(f"can't be set here. {instead}")
+    return option
 
 
-Options = Annotated[Parameters, AfterValidator(_own_options)]
+Options = Annotated[dict[Annotated[str, AfterValidator(_passed_through)], Any], BeforeValidator(resolved)]
 
 
 def _named(topic: Any) -> Any:
@@ -45,7 +46,7 @@ def _named(topic: Any) -> Any:
 class Topic(Section):
     """A topic to read and how its messages are written."""
 
-    name: str = Field(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")
+    name: TopicName
     """The topic's name."""
     codec: str = "native"
     """How its messages are written."""
@@ -64,7 +65,7 @@ class Security(Section):
     """How SASL proves who Vigil is."""
     username: str | None = None
     """SASL user (PLAIN and SCRAM)."""
-    password: SecretStr | None = None
+    password: Secret | None = None
     """SASL password, only from the environment: `${KAFKA_PASSWORD}`."""
     password_file: Path | None = None
     """A file that holds the SASL password and nothing else; read at each connection."""
@@ -74,7 +75,7 @@ class Security(Section):
     """Vigil's own certificate (PEM), where brokers ask for one."""
     key_file: Path | None = None
     """Key of `cert_file` (PEM)."""
-    key_password: SecretStr | None = None
+    key_password: Secret | None = None
     """Password of `key_file`, only from the environment."""
     check_hostname: bool = True
     """Whether the broker's certificate must carry its host name."""
@@ -101,11 +102,11 @@ class Kafka(Section):
     """Where to begin in a partition that the state doesn't know."""
     security: Security = Security()
     """TLS and SASL."""
-    alerts: str = "vigil.alerts"
+    alerts: TopicName = "vigil.alerts"
     """Topic for alerts."""
-    readings: str = "vigil.readings"
+    readings: TopicName = "vigil.readings"
     """Topic for readings."""
-    dead_letters: str = "vigil.dead_letters"
+    dead_letters: TopicName = "vigil.dead_letters"
     """Topic for events that were refused."""
     transport: Literal["kafka-python"] = "kafka-python"
     """The client library."""
@@ -176,7 +177,7 @@ class Sinks(Section):
 class KafkaSink(Section):
     """A topic."""
 
-    topic: str = Field(min_length=1)
+    topic: TopicName
     """Topic to send to, on the brokers of the section `kafka`."""
 
 
