@@ -1,0 +1,36 @@
+"""What a detector says when it changes its mind about a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from processors.rows import Floats
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One series went bad, is still bad, or is well again.
+
+    `value` with its interval `low` to `high` and sample size `n` describes the series since the estimated onset
+    `since` (for `recovered`: since it came back; `since` is then still the onset of what ended). Times are
+    microseconds. `log_evidence` is the natural logarithm of the evidence relative to what was needed.
+    """
+
+    key: int
+    kind: Literal["fired", "updated", "recovered"]
+    direction: Literal["up", "down"]
+    value: float
+    reference: float
+    low: float
+    high: float
+    n: int
+    since: int
+    provisional: bool
+    log_evidence: float
+    counts: Floats | None = None
+    """Counts by bin since the onset; histograms only."""

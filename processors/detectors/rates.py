@@ -1,0 +1,314 @@
+"""Has the rate of something (errors, missing values, slow answers) left its reference? For many series at once.
+
+A mixture e-detector [1] of Shiryaev-Roberts form on hits of trials per pane. With the null's edge r and tilts d_j,
+
+    M_j <- (M_j + w / J) * exp((hits * d_j - trials * log(1 + r * (exp(d_j) - 1))) / D),    fires when sum M_j >= 1.
+
+Proved: the factor is the likelihood ratio of rate r against one whose log-odds are higher by d_j; while the true rate
+is at most r, panes independent given the past and D = 1, its mean is at most 1 (and at most 1 for D > 1, by Jensen),
+so sum M_j grows by at most w a pane in the mean, and the expected number of alarms is at most the sum of all weights
+spent, whatever the number of series and their dependence on each other. Measured only (`make bench-alarms`): what
+happens when panes depend on each other in time, which dividing by D (see `dispersion`) is to make up for.
+
+The null is composite: r is the reference's upper bound (Wilson, 1 - beta, its trials divided by D) plus `min_effect`;
+few reference trials make it lenient. The reference is adopted, or grows from a series' own panes: panes wait in
+`young` and join once they are numerous and the evidence is at its floor; none join from the alarm until recovery, and
+none after `settle_us`. Recovery is the same test with the roles swapped (null: the rate is still at least r), started
+at the alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
+
+[1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import State
+from processors.detectors import columns, dispersion
+from processors.detectors.bounds import normal_quantile, wilson
+from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.rows import Bools, Floats, Ints
+
+TILTS = np.array([0.15, 0.4, 0.8, 1.5, 3.0, 6.0])
+"""Alternatives: by how much the log-odds are beyond the edge's."""
+
+_MOST_LOG = 600.0
+_CERTAIN = 1 - 1e-6
+_UNEVEN = 2.0
+"""Panes during a run of that much log evidence say nothing of the usual dispersion."""
+
+_SHOWN_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A detector of changed rates. It is only settings; what it remembers is the state that it is handed.
+
+        detector = Rates(direction="up", min_effect=0.02)
+        state = detector.initial()                                  # arrays by series number, ready to be packed
+        changes = detector.step(state, keys, hits, trials, start, end, weights)          # once a pane
+
+    `weights` come from `detectors.budget`. `reference_of(state, keys)` tells the reference (hits, trials).
+    """
+
+    direction: Literal["up", "down", "both"] = "up"
+    min_effect: float = 0.02
+    """Changes of the rate smaller than this do not matter (absolute)."""
+    beta: float = 1e-4
+    """Probability with which the reference's bound may be wrong, for one series."""
+    warmup: int = 200
+    """Trials that the reference needs before it judges."""
+    recovery_us: int = DAY_US
+    """Of series that are still bad, at most one is expected to be taken for well in this time."""
+    update_us: int = HOUR_US
+    """How often a firing series is reported anew."""
+    settle_us: int = 7 * DAY_US
+    """Span of own panes after which the reference grows no more."""
+
+    def initial(self) -> State:
+        """The state before the first pane."""
+        return columns.empty(self._layout())
+
+    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
+        self,
+        state: State,
+        keys: Ints,
+        hits: npt.ArrayLike,
+        trials: npt.ArrayLike,
+        start: int,
+        end: int,
+        weights: npt.ArrayLike,
+    ) -> list[Change]:
+        """Take in one pane (`start` to `end`, microseconds): `hits` of `trials` of each of `keys` (ascending).
+
+        Arrays have shape (keys,). Series without trials are left alone. Changes `state` in place; returns the
+        changes in the order of their keys.
+        """
+        count, total, weight = (np.asarray(column, np.float64) for column in (hits, trials, weights))
+        seen = total > 0
+        keys, count, total, weight = keys[seen], np.minimum(count[seen], total[seen]), total[seen], weight[seen]
+        columns.grow(state, self._layout(), keys)
+        pane = _Pane(keys, self._sides(count, total), total, start, end)
+        firing = state["side"][keys] > 0
+        changes = self._watch(
+            state, pane.take(~firing & self._ready(state, keys)), weight[~firing & self._ready(state, keys)]
+        )
+        changes += self._follow(state, pane.take(firing))
+        self._learn(state, pane.take(state["side"][keys] == 0), count[state["side"][keys] == 0])
+        return sorted(changes, key=lambda change: change.key)
+
+    def adopt(self, state: State, keys: Ints, hits: npt.ArrayLike, trials: npt.ArrayLike) -> None:
+        """Let counts be the reference of `keys` (ascending); they grow no more. Their evidence starts anew."""
+        columns.grow(state, self._layout(), keys)
+        columns.clear(state, self._layout(), keys)
+        state["ref_hits"][keys] = np.asarray(hits, np.float64)
+        state["ref_trials"][keys] = np.asarray(trials, np.float64)
+        state["adopted"][keys] = True
+        self._set_edge(state, keys)
+
+    def forget(self, state: State, keys: frozenset[int]) -> None:
+        """Let `keys` be as if never seen."""
+        columns.clear(state, self._layout(), columns.numbers(keys))
+
+    def reference_of(self, state: State, keys: Ints) -> tuple[Floats, Floats]:
+        """Hits and trials of the reference of each of `keys`; zeros where there is none."""
+        columns.grow(state, self._layout(), keys)
+        return state["ref_hits"][keys], state["ref_trials"][keys]
+
+    def firing(self, state: State, keys: Ints) -> Bools:
+        """Which of `keys` fire now?"""
+        columns.grow(state, self._layout(), keys)
+        return np.asarray(state["side"][keys] > 0)
+
+    def _layout(self) -> columns.Layout:
+        sides = 2 if self.direction == "both" else 1
+        return {
+            "side": (np.int8, (), 0),  # 0: calm; else 1 + the side that fires
+            "ref_hits": (np.float64, (), 0),
+            "ref_trials": (np.float64, (), 0),
+            "ref_start": (np.int64, (), -1),
+            "ref_end": (np.int64, (), -1),
+            "adopted": (np.bool_, (), 0),
+            "young_hits": (np.float64, (), 0),
+            "young_trials": (np.float64, (), 0),
+            "young_start": (np.int64, (), -1),
+            "dispersion": (np.float64, (), 1),
+            "edge": (np.float64, (sides,), 1),
+            "evidence": (np.float64, (sides, len(TILTS)), 0),
+            "run": (np.float64, (sides,), 0),  # the CUSUM: log evidence since its floor
+            "run_start": (np.int64, (sides,), -1),
+            "run_hits": (np.float64, (sides,), 0),
+            "run_trials": (np.float64, (sides,), 0),
+            "since": (np.int64, (), -1),
+            "hits": (np.float64, (), 0),
+            "trials": (np.float64, (), 0),
+            "reported": (np.int64, (), 0),
+            **dispersion.LAYOUT,
+        }
+
+    def _sides(self, hits: Floats, trials: Floats) -> Floats:
+        """Hits as each side counts them, shape (keys, sides): a falling rate is a rising rate of misses."""
+        up, down = hits[:, None], (trials - hits)[:, None]
+        return {"up": up, "down": down, "both": np.concatenate([up, down], axis=1)}[self.direction]
+
+    def _ready(self, state: State, keys: Ints) -> Bools:
+        return np.asarray((state["ref_trials"][keys] >= self.warmup) & (state["edge"][keys] < _CERTAIN).any(axis=1))
+
+    def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
+        """The test of calm series: is the rate beyond the edge?"""
+        if not len(pane.keys):
+            return []
+        edge = state["edge"][pane.keys]
+        wanted = weights[:, None] * (edge < _CERTAIN) / edge.shape[1]
+        total = self._gather(state, pane, pane.hits, edge, wanted)
+        fired = np.flatnonzero(total.sum(axis=1) >= 1)
+        return [self._fire(state, int(pane.keys[at]), total[at], pane) for at in fired.tolist()]
+
+    def _follow(self, state: State, pane: _Pane) -> list[Change]:
+        """The test of firing series, roles swapped: is the rate back below the edge?"""
+        if not len(pane.keys):
+            return []
+        rows = np.arange(len(pane.keys))
+        side = state["side"][pane.keys] - 1
+        state["hits"][pane.keys] += pane.hits[rows, side]
+        state["trials"][pane.keys] += pane.trials
+        edge = 1 - state["edge"][pane.keys]
+        weight = np.zeros(edge.shape)
+        weight[rows, side] = (pane.end - pane.start) / self.recovery_us
+        total = self._gather(state, pane, pane.trials[:, None] - pane.hits, edge, weight)[rows, side]
+        well = np.flatnonzero(total >= 1)
+        due = np.flatnonzero((total < 1) & (pane.end - state["reported"][pane.keys] >= self.update_us))
+        changes = [self._recover(state, int(pane.keys[at]), float(total[at]), pane) for at in well.tolist()]
+        return changes + [self._report(state, int(pane.keys[at]), "updated", 0.0, pane) for at in due.tolist()]
+
+    def _gather(self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats) -> Floats:
+        """Multiply the pane's evidence in; returns sum M, shape (keys, sides), and keeps the CUSUM's account."""
+        keys = pane.keys
+        spread = state["dispersion"][keys][:, None, None]
+        norm = np.log1p(np.clip(edge, 1e-9, _CERTAIN)[:, :, None] * np.expm1(TILTS))
+        log_ratio = (hits[:, :, None] * TILTS - pane.trials[:, None, None] * norm) / spread
+        before = state["evidence"][keys] + weight[:, :, None] / len(TILTS)
+        after = before * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
+        state["evidence"][keys] = after
+        total = after.sum(axis=2)
+        gain = np.log(np.maximum(total, 1e-300)) - np.log(np.maximum(before.sum(axis=2), 1e-300))
+        self._run(state, pane, hits, gain)
+        return np.asarray(total)
+
+    def _run(self, state: State, pane: _Pane, hits: Floats, gain: Floats) -> None:
+        keys = pane.keys
+        old = state["run"][keys]
+        new = np.maximum(old + gain, 0)
+        begins, goes_on = (old <= 0) & (new > 0), (old > 0) & (new > 0)
+        state["run"][keys] = new
+        state["run_start"][keys] = np.where(begins, pane.start, np.where(goes_on, state["run_start"][keys], -1))
+        state["run_hits"][keys] = np.where(new > 0, hits, 0) + np.where(goes_on, state["run_hits"][keys], 0)
+        trials = pane.trials[:, None]
+        state["run_trials"][keys] = np.where(new > 0, trials, 0) + np.where(goes_on, state["run_trials"][keys], 0)
+
+    def _fire(self, state: State, key: int, total: Floats, pane: _Pane) -> Change:
+        side = int(np.argmax(total))
+        state["side"][key] = side + 1
+        state["since"][key] = state["run_start"][key, side] if state["run"][key, side] > 0 else pane.start
+        for account in ("hits", "trials"):
+            state[account][key] = state[f"run_{account}"][key, side]
+        self._restart(state, key)
+        return self._report(state, key, "fired", float(np.log(total.sum())), pane)
+
+    def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
+        side = int(state["side"][key]) - 1
+        state["trials"][key] = state["run_trials"][key, side]
+        state["hits"][key] = state["run_trials"][key, side] - state["run_hits"][key, side]
+        change = self._report(state, key, "recovered", float(np.log(total)), pane)
+        state["side"][key] = 0
+        self._restart(state, key)
+        return change
+
+    def _restart(self, state: State, key: int) -> None:
+        for name in ("evidence", "run", "run_hits", "run_trials", "young_hits", "young_trials"):
+            state[name][key] = 0
+        state["run_start"][key] = state["young_start"][key] = -1
+
+    def _report(
+        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
+    ) -> Change:
+        state["reported"][key] = pane.end
+        falls = self.direction == "down" or int(state["side"][key]) == 2
+        trials = float(state["trials"][key])
+        hits = trials - float(state["hits"][key]) if falls else float(state["hits"][key])
+        low, high = wilson(np.array([hits]), np.array([trials]), _SHOWN_Z)
+        return Change(
+            key=key,
+            kind=kind,
+            direction="down" if falls else "up",
+            value=hits / trials if trials else float("nan"),
+            reference=float(state["ref_hits"][key] / state["ref_trials"][key]),
+            low=float(low[0]),
+            high=float(high[0]),
+            n=round(trials),
+            since=int(state["since"][key]),
+            provisional=self._provisional(state, key),
+            log_evidence=log_evidence,
+        )
+
+    def _provisional(self, state: State, key: int) -> bool:
+        return not state["adopted"][key] and int(state["ref_end"][key] - state["ref_start"][key]) < DAY_US
+
+    def _learn(self, state: State, pane: _Pane, hits: Floats) -> None:
+        """Let calm panes age; those without evidence against them join the reference."""
+        open_ends = state["ref_end"][pane.keys] - state["ref_start"][pane.keys] < self.settle_us
+        pane, hits = pane.take(open_ends), hits[open_ends]
+        keys = pane.keys
+        if not len(keys):
+            return
+        even = (state["run"][keys] < _UNEVEN).all(axis=1)
+        dispersion.add_pane(state, keys[even], hits[even], pane.trials[even])
+        state["young_start"][keys] = np.where(state["young_trials"][keys] > 0, state["young_start"][keys], pane.start)
+        state["young_hits"][keys] += hits
+        state["young_trials"][keys] += pane.trials
+        known = state["ref_trials"][keys]
+        enough = np.where(known > 0, np.maximum(self.warmup / 2, known / 10), self.warmup)
+        self._join(
+            state, keys[(state["young_trials"][keys] >= enough) & (state["run"][keys] <= 0).all(axis=1)], pane.end
+        )
+
+    def _join(self, state: State, keys: Ints, end: int) -> None:
+        own = keys[~state["adopted"][keys]]
+        state["ref_hits"][own] += state["young_hits"][own]
+        state["ref_trials"][own] += state["young_trials"][own]
+        begun = state["ref_start"][keys]
+        state["ref_start"][keys] = np.where(begun < 0, state["young_start"][keys], begun)
+        state["ref_end"][keys] = end
+        state["young_hits"][keys] = state["young_trials"][keys] = 0
+        self._set_edge(state, keys)
+
+    def _set_edge(self, state: State, keys: Ints) -> None:
+        state["dispersion"][keys] = spread = dispersion.dispersion(state, keys)
+        trials = state["ref_trials"][keys]
+        sides = self._sides(state["ref_hits"][keys], trials)
+        _, upper = wilson(
+            sides / spread[:, None], np.repeat(trials[:, None], sides.shape[1], 1) / spread[:, None], self._z
+        )
+        state["edge"][keys] = np.minimum(upper + self.min_effect, 1.0)
+
+    @property
+    def _z(self) -> float:
+        return normal_quantile(1 - self.beta)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pane:
+    """One pane's counts: `hits` of shape (keys, sides), `trials` of shape (keys,)."""
+
+    keys: Ints
+    hits: Floats
+    trials: Floats
+    start: int
+    end: int
+
+    def take(self, which: Bools) -> _Pane:
+        return _Pane(self.keys[which], self.hits[which], self.trials[which], self.start, self.end)
