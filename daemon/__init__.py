@@ -1,0 +1,1 @@
+"""The shell: everything that touches Kafka, disk, time, HTTP and processes."""

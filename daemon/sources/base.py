@@ -1,0 +1,91 @@
+"""The contract of a source, and how one becomes known.
+
+A source is one file in this folder: a class with a `name` (also the section of the configuration that chooses it),
+its `Settings`, and the methods below. Importing the folder registers it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from daemon.records import Partition, Polled, Position
+
+
+class SourceError(Exception):
+    """The source can't be read, and waiting won't help. One line that says what to do; ends the process."""
+
+    exit_code: ClassVar[int] = 78
+
+
+class StateMissing(SourceError):
+    """The consumer group has offsets, but the state doesn't know their partitions: it was lost, or is another's."""
+
+
+def _nowhere() -> Mapping[Partition, Position]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a source is opened with beside its settings.
+
+    `positions` answers with the committed positions; it is asked at each assignment, on the thread that polls.
+    With `start_empty` offsets of the consumer group without a position don't matter. `message_bytes` is the largest
+    value that anybody will take: of a longer one a source may hand out just the first `message_bytes` + 1 bytes.
+    """
+
+    positions: Callable[[], Mapping[Partition, Position]] = _nowhere
+    start_empty: bool = False
+    message_bytes: int = 10 * 2**20
+
+
+class Source(ABC):
+    """Partitions of records, read in order from where the state says. Not thread-safe: one thread calls all."""
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+
+    @abstractmethod
+    def __init__(self, settings: Any, opening: Opening) -> None: ...
+
+    @abstractmethod
+    def poll(self, max_wait_s: float, max_records: int) -> Polled:
+        """Wait for records, at most `max_wait_s`; hand out at most `max_records`, of no paused partition.
+
+        Raises `SourceError` where waiting can't help. What may heal (no broker, no leader, a cut connection) is
+        logged and tried again by later polls.
+        """
+
+    @abstractmethod
+    def seek(self, positions: Mapping[Partition, Position]) -> None:
+        """Go on from these positions; those of partitions that aren't assigned are ignored."""
+
+    @abstractmethod
+    def positions(self) -> dict[Partition, Position]:
+        """Where each assigned partition goes on after what was handed out: what the next commit stores."""
+
+    @abstractmethod
+    def pause(self, partitions: Collection[Partition]) -> None:
+        """Hand out nothing more of these until they are resumed. Unassigned ones are ignored."""
+
+    @abstractmethod
+    def resume(self, partitions: Collection[Partition]) -> None:
+        """Go on with these."""
+
+    @property
+    @abstractmethod
+    def paused(self) -> frozenset[Partition]:
+        """The assigned partitions that are paused."""
+
+    def commit(self, positions: Mapping[Partition, Position]) -> None:
+        """Tell whoever measures lag how far the state has come. Never raises: the truth is in the state."""
+        return
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything. Never raises."""
