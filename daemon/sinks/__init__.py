@@ -1,4 +1,4 @@
-"""Where alerts, readings and dead letters go: one kind of sink per file, with its settings and registration together."""
+"""Where alerts, readings and dead letters go: one kind of sink per file, settings and registration included."""
 
 from daemon.discovery import kinds
 from daemon.sinks.base import Message, Sink, SinkError, Surroundings

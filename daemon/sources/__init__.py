@@ -1,4 +1,4 @@
-"""Where events come from: one kind of source per file, with its settings and registration together."""
+"""Where events come from: one kind of source per file, settings and registration included."""
 
 from daemon.discovery import kinds
 from daemon.sources.base import Opening, Source, SourceError, StateMissing

@@ -1,0 +1,19 @@
+"""What survives a restart: positions, state and what has yet to be sent, in one file and one transaction."""
+
+from daemon.state.errors import Damaged, Locked, NotThere, StateError, TooNew
+from daemon.state.steps import Step, reached
+from daemon.state.store import Chunk, Commit, Loaded, Store
+
+__all__ = [
+    "Chunk",
+    "Commit",
+    "Damaged",
+    "Loaded",
+    "Locked",
+    "NotThere",
+    "StateError",
+    "Step",
+    "Store",
+    "TooNew",
+    "reached",
+]

@@ -1,0 +1,98 @@
+"""Opening the SQLite file the way durability needs it, and SQLite's errors in words that help."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.state.errors import Damaged, StateError
+from daemon.state.schema import make
+
+FILE_NAME = "state.sqlite"
+
+
+def create(path: Path) -> None:
+    """Make a new state file, readable by its owner only, unless there is one.
+
+    It gets its name when it is complete, so that an empty or half file under that name is known for damage. Raises
+    `Damaged` where only a file's write-ahead log is left: the file was removed, not never made.
+    """
+    if path.exists():
+        return
+    if path.with_name(path.name + "-wal").exists():
+        raise Damaged(f"{path}: missing, but its write-ahead log is there: restore both from a copy")
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        make(db)
+    finally:
+        db.close()
+    unfinished.rename(path)
+    _flush_directory(path.parent)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open for writing: write-ahead log, flushed to disk at every commit, transactions begun by hand.
+
+    Raises `Damaged` if SQLite finds it so.
+    """
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5.0)
+    try:
+        check(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_size_limit = 67108864")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """Open for reading only, even while a daemon is writing."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+
+
+def check(db: sqlite3.Connection, path: Path, *, thorough: bool = False) -> None:
+    """Let SQLite look for damage; `thorough` compares indexes with tables, too. Raises `Damaged`."""
+    said = [str(row[0]) for row in db.execute("PRAGMA integrity_check" if thorough else "PRAGMA quick_check")]
+    if said != ["ok"]:
+        raise Damaged(f"{path}: damaged ({said[0].splitlines()[-1]}): restore it from a copy")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors become a `StateError` of one line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        primary = code & 0xFF if code is not None else None
+        if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise Damaged(f"{path}: damaged ({error}): restore it from a copy") from error
+        if primary == sqlite3.SQLITE_FULL:
+            raise StateError(f"{path}: the disk is full: free some space and start again") from error
+        raise StateError(f"{path}: {error}") from error
+
+
+@contextmanager
+def translated_from_system(path: Path) -> Iterator[None]:
+    """The system's errors become a `StateError` of one line."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(f"{error.filename or path}: {error.strerror}") from error
+
+
+def _flush_directory(directory: Path) -> None:
+    """Make a rename durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
