@@ -1,0 +1,324 @@
+"""Has the distribution of something left its reference? For many series of up to 32 bins at once.
+
+An e-detector [1] of Shiryaev-Roberts form. The null is composite: the distribution lies within total variation eps of
+the reference, eps being `min_effect` plus what the reference's own size leaves uncertain. Each event multiplies the
+evidence by the best bet q / p* (see `projection`), q being guessed from the events before this pane: their counts,
+halved every 200, 2,000 or 20,000 events, smoothed towards the reference. The three bets are mixed:
+
+    M_h <- (M_h + w / 3) * exp(sum over bins of counts * log(q_h / p*_h) / D),        fires when sum M_h >= 1.
+
+Proved: while the distribution is in the null and D = 1 and panes are independent given the past, the expected number of
+alarms is at most the sum of the weights spent, for any number of series and any dependence between them; a bet on
+nothing (q in the null) costs no weight. Measured only: dependence in time, for which D is to make up; it is the
+largest dispersion (see `dispersion`) of three rates: the upper half of the reference, absent or odd values, odd bins.
+
+Recovery swaps the roles: the bins that had gained when it fired are one event, and the null is that its rate is still
+at least the reference's plus eps; besides, the distribution since it came back must be near the reference's as a whole.
+The reference is adopted or grows from own panes, just as in `rates`.
+
+[1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import State
+from processors.detectors import columns, dispersion
+from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.projection import best_bet, sampling_error, total_variation
+from processors.detectors.rates import TILTS
+from processors.kernels.binning import REGULAR, WIDTH
+from processors.rows import Bools, Floats, Ints
+
+HALF_LIVES = np.array([200.0, 2_000.0, 20_000.0])
+
+_CAUTION = 50.0
+"""Events' worth of the reference in each guess."""
+_SMOOTHING = 0.01
+_MOST_LOG = 600.0
+_UNEVEN = 2.0
+_VIEWS = 3
+_EVENTS = (len(HALF_LIVES), WIDTH)
+
+_LAYOUT: columns.Layout = {
+    "firing": (np.bool_, (), 0),
+    "ref": (np.float64, (WIDTH,), 0),
+    "ref_start": (np.int64, (), -1),
+    "ref_end": (np.int64, (), -1),
+    "adopted": (np.bool_, (), 0),
+    "young": (np.float64, (WIDTH,), 0),
+    "young_start": (np.int64, (), -1),
+    "middle": (np.int8, (), -1),  # the bin at which the upper half of the first reference begins
+    "dispersion": (np.float64, (), 1),
+    "eps": (np.float64, (), 1),
+    "recent": (np.float32, _EVENTS, 0),
+    "evidence": (np.float64, (len(HALF_LIVES),), 0),
+    "run": (np.float64, (), 0),  # the CUSUM: log evidence since its floor
+    "run_start": (np.int64, (), -1),
+    "run_counts": (np.float64, (WIDTH,), 0),
+    "since": (np.int64, (), -1),
+    "counts": (np.float64, (WIDTH,), 0),
+    "gained": (np.bool_, (WIDTH,), 0),
+    "back": (np.float64, (len(TILTS),), 0),  # evidence for recovery
+    "reported": (np.int64, (), 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Histograms:
+    """A detector of changed distributions. It is only settings; what it remembers is the state that it is handed.
+
+        detector = Histograms(min_effect=0.1)
+        state = detector.initial()
+        changes = detector.step(state, keys, counts, start, end, weights)          # once a pane
+
+    Values of its changes are total variation distances to the reference; `counts` are those since the onset.
+    """
+
+    min_effect: float = 0.1
+    """Changes that move less than this share of the events do not matter (total variation)."""
+    beta: float = 1e-4
+    """Probability with which the reference's error bound may be wrong, for one series."""
+    warmup: int = 200
+    """Events that the reference needs before it judges."""
+    recovery_us: int = DAY_US
+    """Of series that are still bad, at most one is expected to be taken for well in this time."""
+    update_us: int = HOUR_US
+    """How often a firing series is reported anew."""
+    settle_us: int = 7 * DAY_US
+    """Span of own panes after which the reference grows no more."""
+
+    def initial(self) -> State:
+        """The state before the first pane."""
+        return {**columns.empty(_LAYOUT), "views": columns.empty(dispersion.LAYOUT)}
+
+    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
+        self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
+    ) -> list[Change]:
+        """Take in one pane: `counts` of shape (keys, 32) of the series `keys` (ascending), `weights` from the budget.
+
+        Changes `state` in place; returns the changes in the order of their keys.
+        """
+        tally, weight = np.asarray(counts, np.float64), np.asarray(weights, np.float64)
+        seen = tally.sum(axis=1) > 0
+        keys, weight = keys[seen], weight[seen]
+        self._grow(state, keys)
+        pane = _Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
+        firing = state["firing"][keys]
+        ready = ~firing & (state["eps"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        changes = self._watch(state, pane.take(ready), weight[ready]) + self._follow(state, pane.take(firing))
+        self._learn(state, pane.take(~state["firing"][keys]))
+        return sorted(changes, key=lambda change: change.key)
+
+    def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
+        """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
+        self._grow(state, keys)
+        self.forget(state, frozenset(keys.tolist()))
+        state["ref"][keys] = np.asarray(counts, np.float64)
+        state["adopted"][keys] = True
+        self._bound(state, keys)
+
+    def forget(self, state: State, keys: frozenset[int]) -> None:
+        """Let `keys` be as if never seen."""
+        columns.clear(state, _LAYOUT, columns.numbers(keys))
+        columns.clear(state["views"], dispersion.LAYOUT, _views(columns.numbers(keys)).ravel())
+
+    def shares(self, state: State, keys: Ints) -> Floats:
+        """The reference of each of `keys` as shares, shape (keys, 32); NaN where it is not ready."""
+        self._grow(state, keys)
+        ref = state["ref"][keys]
+        size = ref.sum(axis=1, keepdims=True)
+        return np.where(size >= self.warmup, ref / np.maximum(size, 1), np.nan)
+
+    def _grow(self, state: State, keys: Ints) -> None:
+        columns.grow(state, _LAYOUT, keys)
+        columns.grow(state["views"], dispersion.LAYOUT, _views(keys).ravel())
+
+    def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
+        """The test of calm series: is the distribution outside of the ball?"""
+        keys = pane.keys
+        if not len(keys):
+            return []
+        p, eps, recent = _reference(state, keys), state["eps"][keys], state["recent"][keys].astype(np.float64)
+        q = (recent + _CAUTION * p[:, None]) / (recent.sum(axis=2) + _CAUTION)[:, :, None]
+        row, guess = np.nonzero(total_variation(q, p[:, None]) > eps[:, None])
+        log_bet = np.zeros((len(keys), len(HALF_LIVES)))
+        bets = best_bet(q[row, guess], p[row], eps[row])
+        log_bet[row, guess] = (pane.counts[row] * np.log(bets)).sum(axis=1) / state["dispersion"][keys][row]
+        fade = 0.5 ** (pane.size[:, None] / HALF_LIVES)
+        state["recent"][keys] = recent * fade[:, :, None] + pane.counts[:, None, :]
+        betting = np.zeros(log_bet.shape, np.bool_)
+        betting[row, guess] = True
+        before = np.where(betting, state["evidence"][keys] + weights[:, None] / len(HALF_LIVES), 0)
+        after = before * np.exp(np.clip(log_bet, -_MOST_LOG, _MOST_LOG))
+        # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
+        state["evidence"][keys] = np.where(betting, after, state["evidence"][keys] * fade)
+        gain = np.log(np.maximum(after.sum(axis=1), 1e-300)) - np.log(np.maximum(before.sum(axis=1), 1e-300))
+        _run(state, pane, np.where(betting.any(axis=1), gain, -np.inf))
+        total = state["evidence"][keys].sum(axis=1)
+        return [self._fire(state, pane, at, float(total[at])) for at in np.flatnonzero(total >= 1).tolist()]
+
+    def _fire(self, state: State, pane: _Pane, at: int, total: float) -> Change:
+        key = int(pane.keys[at])
+        in_run = state["run"][key] > 0
+        state["since"][key] = state["run_start"][key] if in_run else pane.start
+        state["counts"][key] = state["run_counts"][key] if in_run else pane.counts[at]
+        state["firing"][key] = True
+        self._aim(state, key, state["counts"][key])
+        _restart(state, key)
+        return self._report(state, key, "fired", math.log(total), pane)
+
+    def _aim(self, state: State, key: int, counts: Floats) -> None:
+        state["gained"][key] = counts / counts.sum() > _reference(state, np.array([key]))[0]
+        state["back"][key] = 0
+
+    def _follow(self, state: State, pane: _Pane) -> list[Change]:
+        """The test of firing series, roles swapped: has what had gained lost again?"""
+        keys = pane.keys
+        if not len(keys):
+            return []
+        state["counts"][keys] += pane.counts
+        gained = state["gained"][keys]
+        lost = (pane.counts * ~gained).sum(axis=1)
+        null = np.clip(1 - (_reference(state, keys) * gained).sum(axis=1) - state["eps"][keys], 1e-6, 1 - 1e-6)
+        norm = np.log1p(null[:, None] * np.expm1(TILTS))
+        log_ratio = (lost[:, None] * TILTS - pane.size[:, None] * norm) / state["dispersion"][keys][:, None]
+        before = state["back"][keys] + (pane.end - pane.start) / self.recovery_us / len(TILTS)
+        state["back"][keys] = before * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
+        total = state["back"][keys].sum(axis=1)
+        _run(state, pane, np.log(np.maximum(total, 1e-300)) - np.log(before.sum(axis=1)))
+        changes = []
+        for at in np.flatnonzero((total >= 1) | (pane.end - state["reported"][keys] >= self.update_us)).tolist():
+            changes += self._settle(state, pane, int(keys[at]), float(total[at]))
+        return changes
+
+    def _settle(self, state: State, pane: _Pane, key: int, total: float) -> list[Change]:
+        """One that seems back or whose report is due: is it near the reference as a whole?"""
+        if total >= 1:
+            counts = state["run_counts"][key]
+            p = _reference(state, np.array([key]))[0]
+            allowed = state["eps"][key] + sampling_error(p, counts.sum(keepdims=True))[0]
+            if total_variation(p, counts / max(counts.sum(), 1)) <= allowed:
+                state["counts"][key] = counts
+                change = self._report(state, key, "recovered", math.log(total), pane)
+                state["firing"][key] = False
+                _restart(state, key)
+                return [change]
+            self._aim(state, key, counts)
+        if pane.end - state["reported"][key] < self.update_us:
+            return []
+        return [self._report(state, key, "updated", 0.0, pane)]
+
+    def _report(
+        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
+    ) -> Change:
+        state["reported"][key] = pane.end
+        counts, p = state["counts"][key].copy(), _reference(state, np.array([key]))[0]
+        n = float(counts.sum())
+        value = float(total_variation(counts / n, p))
+        error = float(sampling_error(p, counts.sum(keepdims=True))[0])
+        return Change(
+            key=key,
+            kind=kind,
+            direction="up",
+            value=value,
+            reference=0.0,
+            low=max(0.0, value - error),
+            high=min(1.0, value + error),
+            n=round(n),
+            since=int(state["since"][key]),
+            provisional=bool(
+                not state["adopted"][key] and int(state["ref_end"][key] - state["ref_start"][key]) < DAY_US
+            ),
+            log_evidence=log_evidence,
+            counts=counts,
+        )
+
+    def _learn(self, state: State, pane: _Pane) -> None:
+        """Let calm panes age; those without evidence against them join the reference."""
+        pane = pane.take(state["ref_end"][pane.keys] - state["ref_start"][pane.keys] < self.settle_us)
+        keys = pane.keys
+        if not len(keys):
+            return
+        known = state["ref"][keys].sum(axis=1)
+        self._learn_dispersion(state, pane.take((known > 0) & (state["run"][keys] < _UNEVEN)))
+        young = state["young"][keys]
+        fresh = young.sum(axis=1) <= 0
+        state["young_start"][keys] = np.where(fresh, pane.start, state["young_start"][keys])
+        state["young"][keys] = young = young + pane.counts
+        enough = np.where(known > 0, np.maximum(self.warmup / 2, known / 10), self.warmup)
+        self._join(state, keys[(young.sum(axis=1) >= enough) & (state["run"][keys] <= 0)], pane.end)
+
+    def _join(self, state: State, keys: Ints, end: int) -> None:
+        own = keys[~state["adopted"][keys]]
+        state["ref"][own] += state["young"][own]
+        begun = state["ref_start"][keys]
+        state["ref_start"][keys] = np.where(begun < 0, state["young_start"][keys], begun)
+        state["ref_end"][keys] = end
+        state["young"][keys] = 0
+        self._bound(state, keys)
+
+    def _bound(self, state: State, keys: Ints) -> None:
+        """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
+        spread = dispersion.dispersion(state["views"], _views(keys).ravel()).reshape(-1, _VIEWS).max(axis=1)
+        state["dispersion"][keys] = spread
+        p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
+        state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
+        middle = (np.cumsum(p, axis=1) < 0.5).sum(axis=1)
+        state["middle"][keys] = np.where(state["middle"][keys] < 0, middle, state["middle"][keys])
+
+    def _learn_dispersion(self, state: State, pane: _Pane) -> None:
+        bins = np.arange(WIDTH)
+        upper = (pane.counts * (bins >= state["middle"][pane.keys][:, None])).sum(axis=1)
+        odd_values = pane.counts[:, :REGULAR].sum(axis=1)
+        odd_bins = pane.counts[:, bins % 2 == 1].sum(axis=1)
+        hits = np.stack([upper, odd_values, odd_bins], axis=1)
+        dispersion.add_pane(state["views"], _views(pane.keys).ravel(), hits.ravel(), np.repeat(pane.size, _VIEWS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pane:
+    """One pane's counts, shape (keys, 32), and their sums."""
+
+    keys: Ints
+    counts: Floats
+    size: Floats
+    start: int
+    end: int
+
+    def take(self, which: Bools) -> _Pane:
+        return _Pane(self.keys[which], self.counts[which], self.size[which], self.start, self.end)
+
+
+def _reference(state: State, keys: Ints) -> Floats:
+    ref = state["ref"][keys] + _SMOOTHING
+    return np.asarray(ref / ref.sum(axis=1, keepdims=True))
+
+
+def _views(keys: Ints) -> Ints:
+    """Numbers of the rates by which the dispersion of each of `keys` is told, shape (keys, 3)."""
+    return np.asarray(keys[:, None] * _VIEWS + np.arange(_VIEWS), np.int32)
+
+
+def _run(state: State, pane: _Pane, gain: Floats) -> None:
+    """Keep the CUSUM's account: how long, and on what counts, has the evidence been above its floor?"""
+    keys = pane.keys
+    old = state["run"][keys]
+    new = np.maximum(old + gain, 0)
+    goes_on = (old > 0) & (new > 0)
+    state["run"][keys] = new
+    state["run_start"][keys] = np.where(goes_on, state["run_start"][keys], np.where(new > 0, pane.start, -1))
+    before = np.where(goes_on[:, None], state["run_counts"][keys], 0)
+    state["run_counts"][keys] = before + np.where((new > 0)[:, None], pane.counts, 0)
+
+
+def _restart(state: State, key: int) -> None:
+    for name in ("recent", "evidence", "run", "run_counts", "young", "back"):
+        state[name][key] = 0
+    state["run_start"][key] = state["young_start"][key] = -1
