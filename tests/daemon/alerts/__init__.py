@@ -1,0 +1,1 @@
+"""Tests of the alerts: their life, their events, their log lines."""
