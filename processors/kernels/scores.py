@@ -1,0 +1,61 @@
+"""Whole numbers for scores: in the scores' order, exact where scores live, and coarser by dropping bits.
+
+A code is the score's own float64 bits up to 0.5 and, mirrored, the bits of its complement from there to 1, so that
+scores crowded near 0 or near 1 stay apart alike (what logit-spaced bins are for). Equal scores, and only those, have
+equal codes; ties and ranks of the codes are those of the scores. Only above 1, where no probability lies, are scores
+that differ by less than one part in 2^43 taken together.
+
+Dropping the low `bits` of a code gives nested bins, so that coarsening twice is coarsening once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from processors.rows import Floats, Longs
+
+_HALF = int(np.float64(0.5).view(np.int64))
+_ONE = 2 * _HALF
+_ONE_BITS = int(np.float64(1.0).view(np.int64))
+_SHIFT_ABOVE = 9
+
+
+def codes(scores: Floats) -> Longs:
+    """The code of each score, int64. Scores must not be NaN; infinite ones are fine."""
+    plain = scores + 0.0
+    below = np.where(plain < 0, -np.abs(plain).view(np.int64), plain.view(np.int64))
+    mirrored = _ONE - np.clip(1.0 - plain, 0.0, 0.5).view(np.int64)
+    above = _ONE + 1 + ((np.maximum(plain, 1.0).view(np.int64) - _ONE_BITS) >> _SHIFT_ABOVE)
+    result: Longs = np.where(plain <= 0.5, below, np.where(plain <= 1.0, mirrored, above))
+    return result
+
+
+def values(codes: Longs) -> Floats:
+    """The score of each code; of a coarsened one, that of its bin's middle."""
+    below = np.where(codes < 0, -np.abs(np.minimum(codes, 0)).view(np.float64), np.maximum(codes, 0).view(np.float64))
+    mirrored = 1.0 - np.clip(_ONE - codes, 0, _HALF).view(np.float64)
+    above = ((np.maximum(codes - _ONE - 1, 0) << _SHIFT_ABOVE) + _ONE_BITS).view(np.float64)
+    result: Floats = np.where(codes <= _HALF, below, np.where(codes <= _ONE, mirrored, above))
+    return result
+
+
+def coarsened(codes: Longs, bits: int) -> Longs:
+    """Codes of the middles of the bins that are left when the low `bits` are dropped."""
+    if not bits:
+        return codes
+    return ((codes >> bits) << bits) | (1 << (bits - 1))
+
+
+def bits_to_drop(codes: Longs, most: int) -> int:
+    """The fewest low bits that must go so that no more than `most` distinct codes (>= 2) remain."""
+    distinct = np.unique(codes)
+    if len(distinct) <= most:
+        return 0
+    low, high = 0, 63
+    while high - low > 1:
+        middle = (low + high) // 2
+        if len(np.unique(distinct >> middle)) <= most:
+            high = middle
+        else:
+            low = middle
+    return high

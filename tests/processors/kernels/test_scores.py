@@ -1,0 +1,56 @@
+"""Score codes keep order and ties, and coarsen into nested bins."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.kernels import scores
+
+PROBABILITIES = st.lists(
+    st.floats(0, 1) | st.sampled_from([0.0, 5e-324, 1e-17, 0.5, np.nextafter(0.5, 1), np.nextafter(1.0, 0), 1.0]),
+    min_size=1,
+    max_size=60,
+)
+ANY = st.lists(st.floats(allow_nan=False) | st.sampled_from([-0.0, -1.0, 1.0, 2.0, np.inf, -np.inf]), min_size=2)
+
+
+@given(PROBABILITIES)
+def test_codes_of_probabilities_have_the_same_order_and_ties_and_give_the_probability_back(
+    numbers: list[float],
+) -> None:
+    """Up to the last bit; a score above 0.5 that 1 - x rounds is impossible (Sterbenz)."""
+    array = np.array(numbers)
+    codes = scores.codes(array)
+    np.testing.assert_array_equal(np.sign(codes[:, None] - codes), np.sign(array[:, None] - array))
+    np.testing.assert_array_equal(scores.values(codes), array)
+
+
+@given(ANY)
+def test_codes_of_any_scores_never_turn_an_order_around(numbers: list[float]) -> None:
+    """Margins and other unbounded scores rank as they are; only near neighbours above 1 may tie."""
+    array = np.array(numbers)
+    order = np.argsort(array, kind="stable")
+    codes = scores.codes(array)[order]
+    assert (codes[:-1] <= codes[1:]).all()
+    tied = (codes[:-1] == codes[1:]) & (array[order][:-1] != array[order][1:])
+    assert (array[order][:-1][tied] >= 1.0).all()
+    np.testing.assert_allclose(scores.values(codes), array[order], rtol=2**-42)
+
+
+@given(PROBABILITIES, st.integers(0, 62), st.integers(0, 62))
+def test_coarsening_twice_is_coarsening_once_by_the_greater(numbers: list[float], first: int, second: int) -> None:
+    """So it does not matter in how many steps counts were collapsed."""
+    codes = scores.codes(np.array(numbers))
+    twice = scores.coarsened(scores.coarsened(codes, min(first, second)), max(first, second))
+    np.testing.assert_array_equal(twice, scores.coarsened(codes, max(first, second)))
+
+
+@given(PROBABILITIES, st.integers(2, 20))
+def test_no_more_bits_are_dropped_than_need_be(numbers: list[float], most: int) -> None:
+    """At most `most` codes remain, and with one bit more there would be too many."""
+    codes = scores.codes(np.array(numbers))
+    bits = scores.bits_to_drop(codes, most)
+    assert len(np.unique(scores.coarsened(codes, bits))) <= most
+    assert bits == 0 or len(np.unique(scores.coarsened(codes, bits - 1))) > most
