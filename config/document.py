@@ -164,6 +164,8 @@ class _Reading:
         self.document.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
+        if node.tag not in (_CORE + "map", _CORE + "seq"):
+            self._tagged(node, place)
         self.open.add(id(node))
         if isinstance(node, yaml.MappingNode):
             value: Any = {key: self.value(child, (*place, key)) for key, child in self._entries(node, place)}
@@ -187,12 +189,15 @@ class _Reading:
     def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
         known = ("str", "int", "float", "bool", "null", "merge")
         if node.tag.removeprefix(_CORE) not in known:
-            self.document.report(place, f"the tag {quoted(node.tag)} means nothing here. Remove it.")
+            self._tagged(node, place)
             return node.value
         try:
             return _scalar(node)
         except ValueError:
             return node.value
+
+    def _tagged(self, node: yaml.Node, place: Place) -> None:
+        self.document.report(place, f"the tag {quoted(node.tag)} means nothing here. Remove it.")
 
     def _entries(self, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, yaml.Node]]:
         """Keys and values, merge keys followed; what a mapping says itself stands over what it merges."""

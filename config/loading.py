@@ -12,14 +12,20 @@ from config.document import Document, read
 from config.environment import interpolate, override
 from config.plugins import Registry, settle
 from config.problems import ConfigError, Problem
-from config.remedies import explain, literal_secrets
+from config.remedies import explain, literal_secrets, misspelling
 from config.schema import Config
 from config.streams import BUILT_IN_SINKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pydantic_core import ErrorDetails
+
     from config.problems import Place
+
+
+_STREAMS = {"kafka", "files", "sinks"}
+"""Sections that are checked against one another."""
 
 
 def load(
@@ -71,10 +77,17 @@ def parse(
     settle(document, registry or Registry())
     config, left_out = _validated(document)
     for place, message in findings(config, source_required=source_required):
-        if not any(place[: len(gone) - 1] == gone[:-1] for gone in left_out):
+        if not any(_depends(place, gone) for gone in left_out):
             document.report(place, message)
     document.raise_problems()
     return config
+
+
+def _depends(place: Place, gone: Place) -> bool:
+    """Whether a finding at a place may be due only to what was left out beside it."""
+    if len(gone) > 1:
+        return place[: len(gone) - 1] == gone[:-1]
+    return place[:1] in ((), gone) or {*place[:1], *gone} <= _STREAMS
 
 
 def _validated(document: Document) -> tuple[Config, list[Place]]:
@@ -84,19 +97,26 @@ def _validated(document: Document) -> tuple[Config, list[Place]]:
     """
     raw = _without_empty_sections(document.value)
     left_out: list[Place] = []
+    first = True
     while True:
         try:
             return Config.model_validate(raw), left_out
         except ValidationError as error:
-            if not left_out:
+            if first:
                 explain(document, error, Config)
-            left_out += _leave_out(raw, [tuple(detail["loc"]) for detail in error.errors(include_url=False)])
+            first = False
+            left_out += _leave_out(raw, error.errors(include_url=False))
 
 
-def _leave_out(raw: dict[str, Any], places: list[Place]) -> list[Place]:
-    """Remove the mapping entries around these places, the nearest that there are. Returns what is gone."""
+def _leave_out(raw: dict[str, Any], details: list[ErrorDetails]) -> list[Place]:
+    """Remove the mapping entries that are wrong, or are around what is. Returns the places that are missed.
+
+    A key that nobody knows, and that resembles none that is known, is not missed.
+    """
     gone: list[Place] = []
-    for place in places:
+    missed: list[Place] = []
+    for detail in details:
+        place = detail["loc"]
         if any(place[: len(other)] == other for other in gone):
             continue
         mappings: list[Any] = []
@@ -107,11 +127,13 @@ def _leave_out(raw: dict[str, Any], places: list[Place]) -> list[Place]:
             mappings.append(holder)
             holder = holder[key]
         gone.append(place[: len(mappings)])
+        if detail["type"] != "extra_forbidden" or misspelling(detail, Config):
+            missed.append(gone[-1])
         if mappings:
             del mappings[-1][place[len(mappings) - 1]]
         else:
             raw.clear()
-    return gone
+    return missed
 
 
 def _without_empty_sections(raw: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from config.environment import FromEnvironment, resolved
-from config.problems import Place, quoted, suggestion
-from config.remedies import explain, literal_secrets
+from config.environment import resolved
+from config.problems import Place, suggestion
+from config.remedies import explain, literal_secrets, shown
 from config.schema import overlaid
 from config.streams import BUILT_IN_SINKS, Sinks, SinkSpec, StdoutSink
 
@@ -100,6 +100,9 @@ def _settle_sinks(document: Document, raw: Raw, registry: Registry) -> None:
 
 def _sink(document: Document, spec: Any, place: Place, registry: Registry) -> SinkSpec:
     """One sink: `{kind: settings}`, `{kind: value of its first setting}`, or the kind alone."""
+    if isinstance(spec, str) and spec not in registry.sinks:
+        document.report(place, f"{shown(spec)} is no sink. {suggestion(spec, registry.sinks, 'sinks')}")
+        return _REFUSED
     if isinstance(spec, str):
         spec = {spec: {}}
     if not isinstance(spec, dict) or len(spec) != 1:
@@ -136,5 +139,4 @@ def _check_codecs(document: Document, raw: Raw, registry: Registry) -> None:
 def _check_codec(document: Document, holder: Any, place: Place, registry: Registry) -> None:
     name = holder.get("codec") if isinstance(holder, dict) else None
     if isinstance(name, str) and name not in registry.codecs:
-        shown = name.written if isinstance(name, FromEnvironment) else quoted(name)
-        document.report(place, f"there is no codec {shown}. {suggestion(name, registry.codecs, 'codecs')}")
+        document.report(place, f"{shown(name)} is no codec. {suggestion(name, registry.codecs, 'codecs')}")

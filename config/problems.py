@@ -53,12 +53,17 @@ def quoted(text: object, longest: int = 60) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 4]}...{shown[-1]}"
 
 
+def meant(wrong: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant."""
+    return next(iter(get_close_matches(wrong.lower(), sorted(known), n=1, cutoff=0.6)), None)
+
+
 def suggestion(wrong: str, known: Iterable[str], kind: str) -> str:
     """What was probably meant, or else all that there is. For example: "Did you mean brokers?"."""
     choices = sorted(known)
-    close = get_close_matches(wrong.lower(), choices, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {close[0]}?"
+    close = meant(wrong, choices)
+    if close is not None:
+        return f"Did you mean {close}?"
     if not choices:
         return f"There are no {kind}."
     return f"Known {kind}: {', '.join(choices)}."

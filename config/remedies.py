@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.environment import FromEnvironment
 from config.fields import everything, holds_secret, named_fields, sections_at, types_at
-from config.problems import Place, quoted, suggestion, written
+from config.problems import Place, meant, quoted, suggestion, written
 from config.schema import Config
 from config.units import Duration, Rate, Size
 
@@ -57,9 +57,25 @@ _QUANTITIES = (Duration, Size, Rate)
 
 def explain(document: Document, error: ValidationError, model: type[BaseModel], at: Place = ()) -> None:
     """Note every mistake that pydantic found in the section `model`, which stands `at` this place of the document."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    misspelt = {misspelling(detail, model) for detail in details}
+    for detail in details:
         place = tuple(key for key in detail["loc"] if key != "[key]")
-        document.report((*at, *place), _message(detail, model, place))
+        if detail["type"] != "missing" or place not in misspelt:
+            document.report((*at, *place), _message(detail, model, place))
+
+
+def misspelling(detail: ErrorDetails, model: type[BaseModel]) -> Place | None:
+    """The place that was probably meant, if the mistake is an unknown key that resembles a known one."""
+    *parents, key = detail["loc"] or ("",)
+    if detail["type"] != "extra_forbidden":
+        return None
+    known = meant(str(key), _siblings(model, tuple(parents)))
+    return None if known is None else (*parents, known)
+
+
+def _siblings(model: type[BaseModel], place: Place) -> list[str]:
+    return [name for section in sections_at(model, place) for name in named_fields(section)]
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel], place: Place) -> str:
@@ -97,7 +113,7 @@ def shown(value: Any) -> str:
 def unknown_key(model: type[BaseModel], place: Place) -> str:
     """Says that nothing of this name stands here, and what was probably meant."""
     key = str(place[-1])
-    siblings = [name for section in sections_at(model, place[:-1]) for name in named_fields(section)]
+    siblings = _siblings(model, place[:-1])
     elsewhere = [other for other, _ in everything(model) if other[-1] == key and key not in siblings]
     if len(elsewhere) == 1:
         return f"nothing is called so here. It belongs at {written(elsewhere[0])}."
@@ -111,12 +127,10 @@ def _missing(model: type[BaseModel], place: Place) -> str:
 
 
 def _choices(value: Any, model: type[BaseModel], place: Place) -> str:
-    choices = [choice for kind in types_at(model, place) for choice in getattr(kind, "__args__", ())]
-    if isinstance(value, str) and not isinstance(value, FromEnvironment):
-        close = suggestion(value, map(str, choices), "")
-        if close.startswith("Did"):
-            return f"is none of {', '.join(map(str, choices))}. {close}"
-    return f"is none of {', '.join(map(str, choices))}."
+    choices = [str(choice) for kind in types_at(model, place) for choice in getattr(kind, "__args__", ())]
+    known = isinstance(value, str) and not isinstance(value, FromEnvironment)
+    close = meant(value, choices) if known else None
+    return f"is none of {', '.join(choices)}." + (f" Did you mean {close}?" if close else "")
 
 
 def _in_units(context: dict[str, Any], model: type[BaseModel], place: Place) -> dict[str, Any]:
