@@ -1,0 +1,214 @@
+"""Concept drift: is a model more often wrong than it used to be?
+
+Classification: errors per pane and group, against the version's own first outcomes. Regression: outcomes whose
+absolute error exceeds what one in ten exceeded when the version began. Both are rates, judged by a mixture e-detector
+with a composite null (`detectors.rates` says what is proved and what is only measured). The reference is made of
+served outcomes, never of training rows. Of a model's false-alarm budget the daemon gives this monitor half.
+
+Corrections of labels are for cohorts and do not count here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
+from processors.detectors import budget
+from processors.detectors.bounds import wilson
+from processors.detectors.change import Change
+from processors.detectors.rates import Rates
+from processors.drift import samples
+from processors.profile import REGRESSION, UNDECIDED, Profile
+from processors.registry import register
+from processors.rows import MISSING, Bools, Floats
+from processors.slices import OutcomeRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+_WINDOWS = Windows()
+_TAIL = 0.9
+_WHOLE_SHARE = 4.0
+"""Weight of a whole version's series beside one of its segments'."""
+
+
+class ConceptDriftSettings(MonitorSettings):
+    """When more errors matter."""
+
+    min_effect: float = Field(0.02, gt=0, lt=1)
+    """Rises of the error rate by less than this are not worth an alert (absolute)."""
+    critical_effect: float = Field(0.1, gt=0, le=1)
+    """From this rise of the error rate on an alert is critical."""
+    warmup: int = Field(200, ge=50)
+    """Outcomes that the reference needs before it judges."""
+
+
+@register("concept_drift")
+class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
+    """Errors per group and pane → error rate with interval, and an alert where it rose."""
+
+    consumes = "outcomes"
+    Settings = ConceptDriftSettings
+    alarm_share = 1.0
+    """Not used for this one: the daemon gives it half of the budget before the others share theirs."""
+
+    def __init__(self, settings: ConceptDriftSettings) -> None:
+        super().__init__(settings)
+        self._detector = Rates(direction="up", min_effect=settings.min_effect, warmup=settings.warmup)
+
+    def measure(self, rows: OutcomeRows, profile: Profile, sealed: Any) -> Summary:
+        """Errors (`hits`) of `n` outcomes by group, int64; samples of the errors of regressions that have no scale yet.
+
+        `sealed` gives the absolute error that counts as one by base group, NaN or nothing where it is not known.
+        """
+        wrong, judged, error = _errors(rows, sealed)
+        waiting = rows.counted & (rows.task == REGRESSION) & ~judged & ~np.isnan(error) & (rows.base >= 0)
+        member, group = rows.member_row, rows.member_group
+        used = judged[member] | (waiting[member] & (rows.base[member] == group))
+        keys, place = np.unique(group[used], return_inverse=True)
+        if not len(keys):
+            return self.empty()
+        counts = judged[member[used]]
+        hits = np.bincount(place, wrong[member[used]] & counts, len(keys)).astype(np.int64)
+        n = np.bincount(place, counts, len(keys)).astype(np.int64)
+        keys = keys.astype(np.int32)
+        sample = samples.columns(keys, np.where(waiting, rows.base, -1), rows.table.key, error)
+        return Summary(keys, {"hits": hits, "n": n, **sample})
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        return samples.merge(a, b)
+
+    def initial(self) -> State:
+        return {
+            "drift": self._detector.initial(),
+            "budget": budget.initial(),
+            "windows": _WINDOWS.initial(),
+            "waiting": {},
+            "scale": np.zeros(0),
+        }
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        counted = Summary(summary.keys, {})
+        if len(summary):
+            _seal(state, samples.collect(state["waiting"], summary))
+            known = summary["n"] > 0
+            counted = Summary(summary.keys[known], {name: summary[name][known] for name in ("hits", "n")})
+        verdict = Verdict(state, sealed=state["scale"])
+        if len(counted):
+            changes = self._step(state, counted, context)
+            verdict.findings.extend(self._finding(change, context.profile) for change in changes)
+        for due in _WINDOWS.add(state["windows"], counted, context):
+            verdict.readings.extend(self._readings(state, due, context.profile))
+        return verdict
+
+    def deadline(self, state: State) -> int | None:
+        return _WINDOWS.deadline(state["windows"])
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        self._detector.forget(state["drift"], groups)
+        budget.forget(state["budget"], groups)
+        _WINDOWS.forget(state["windows"], groups)
+        scale = state["scale"].copy()
+        scale[[group for group in sorted(groups) if group < len(scale)]] = np.nan
+        state["scale"] = scale
+        for group in groups:
+            state["waiting"].pop(group, None)
+        return state
+
+    def _step(self, state: State, counted: Summary, context: Judging) -> list[Change]:
+        bases = context.profile.group_base[counted.keys]
+        shares = np.where(bases == counted.keys, _WHOLE_SHARE, 1.0)
+        weights = budget.weights(
+            state["budget"], counted.keys, budget.models_of(context.profile, bases), context, shares
+        )
+        return self._detector.step(
+            state["drift"], counted.keys, counted["hits"], counted["n"], context.start, context.end, weights
+        )
+
+    def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
+        hits, n = due.summary["hits"].astype(np.float64), due.summary["n"].astype(np.float64)
+        low, high = wilson(hits, n, 1.96)
+        ref_hits, ref_trials = self._detector.reference_of(state["drift"], due.keys)
+        readings = []
+        for at, key in enumerate(due.keys.tolist()):
+            known = ref_trials[at] >= self.settings.warmup
+            readings.append(
+                Reading(
+                    self.name,
+                    _series(profile, key),
+                    profile.groups[key],
+                    float(hits[at] / n[at]),
+                    int(n[at]),
+                    int(due.start[at]),
+                    int(due.end[at]),
+                    low=float(low[at]),
+                    high=float(high[at]),
+                    reference=float(ref_hits[at] / ref_trials[at]) if known else None,
+                )
+            )
+        return readings
+
+    def _finding(self, change: Change, profile: Profile) -> Finding:
+        recovered = change.kind == "recovered"
+        critical = change.value - change.reference >= self.settings.critical_effect
+        severity: Severity = "critical" if critical else "warning"
+        return Finding(
+            kind=change.kind,
+            monitor=self.name,
+            series=_series(profile, change.key),
+            group=profile.groups[change.key],
+            since=change.since,
+            value=change.value,
+            n=change.n,
+            summary=_sentence(change, profile),
+            reference=change.reference,
+            low=change.low,
+            high=change.high,
+            severity=severity,
+            action="none" if recovered else "retrain",
+            provisional=change.provisional,
+        )
+
+
+def _errors(rows: OutcomeRows, sealed: Any) -> tuple[Bools, Bools, Floats]:
+    """Row by row: is it wrong, does it count at all, and by how much is a regression off (NaN: no number)?"""
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.abs(rows.value - rows.target)
+    regression = rows.task == REGRESSION
+    scale = np.full(len(rows), np.nan)
+    if sealed is not None and len(sealed):
+        known = (rows.base >= 0) & (rows.base < len(sealed))
+        scale[known] = sealed[rows.base[known]]
+    present = (rows.table.prediction.kind != MISSING) & (rows.table.label.kind != MISSING)
+    classified = ~regression & (rows.task != UNDECIDED) & present
+    scaled = regression & ~np.isnan(scale) & ~np.isnan(error)
+    wrong = np.where(regression, error > scale, ~rows.table.prediction.same(rows.table.label))
+    return wrong, (classified | scaled) & rows.counted & (rows.base >= 0), error
+
+
+def _seal(state: State, full: dict[int, Floats]) -> None:
+    """Choose the error that counts from the samples of groups that have enough of them."""
+    if not full:
+        return
+    scale = np.full(max(len(state["scale"]), max(full) + 1), np.nan)
+    scale[: len(state["scale"])] = state["scale"]
+    for group, errors in full.items():
+        scale[group] = errors[int(_TAIL * (len(errors) - 1))]
+    state["scale"] = scale
+
+
+def _series(profile: Profile, group: int) -> str:
+    return "large_error_rate" if profile.task(group) == REGRESSION else "error_rate"
+
+
+def _sentence(change: Change, profile: Profile) -> str:
+    large = "share of large errors" if profile.task(change.key) == REGRESSION else "error rate"
+    subject = f"{model_words(profile.groups[change.key])}: {large}"
+    if change.kind == "recovered":
+        return (
+            f"{subject} is back at {percent(change.value)} ({change.n:,} outcomes; usual: {percent(change.reference)})."
+        )
+    support = basis(change.n, "outcomes", change.since)
+    return f"{subject} rose from {percent(change.reference)} to {percent(change.value)} ({support})."
