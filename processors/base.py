@@ -33,7 +33,7 @@ State = dict[str, Any]
 class MonitorSettings(BaseModel):
     """Settings of a monitor as they stand under `monitors:` in the config."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,8 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
     a monitor that consumes readings has nothing to measure and finds them in `Judging.readings`.
     """
 
-    name: ClassVar[str]
+    name: str
+    """Given by `register`; an instance may have one of its own, as each of River's detectors has."""
     Settings: ClassVar[type[MonitorSettings]]
     code_version: ClassVar[int] = 1
     """Raise it when the meaning of the state or the results change: the monitor then starts anew."""

@@ -26,6 +26,7 @@ from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading,
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.windows import Due, Windows
+from processors.wording import model_words
 
 Kind = Literal["fired", "updated", "recovered"]
 
@@ -42,7 +43,7 @@ class RiverSettings(MonitorSettings):
     params: dict[str, Any] = Field(default_factory=dict)
     """Its parameters; one that is itself an object of River is written `{river: …, params: {…}}`."""
     series: str = Field("error", min_length=1)
-    """error, loss, outcomes (for metrics), score, prediction, latency_ms, feature:<name>, signal:<name>; or any reading."""
+    """error, loss, outcomes (metrics), score, prediction, latency_ms, feature:<name>, signal:<name>, or any reading."""
     models: tuple[str, ...] = ("*",)
     """Models (names or globs) to watch."""
     name: str | None = None
@@ -82,7 +83,7 @@ class RiverDetector(Monitor[RiverSettings, Any]):
     def __init__(self, settings: RiverSettings) -> None:
         super().__init__(settings)
         self.consumes = river_series.consumes(settings.series)
-        self.title = settings.title
+        self.name = settings.title
         self._feeder = Feeder(settings.river, settings.params)
         self._windows = Windows()
 
@@ -148,7 +149,7 @@ class RiverDetector(Monitor[RiverSettings, Any]):
             (number[reading.group], reading.end, reading.value)
             for reading in context.readings
             if reading.series == self.settings.series
-            and reading.monitor != self.title
+            and reading.monitor != self.name
             and reading.value is not None
             and reading.scope == "window"
             and reading.feature is None
@@ -172,7 +173,7 @@ class RiverDetector(Monitor[RiverSettings, Any]):
         key = context.profile.groups[group]
         kept = verdict.state["objects"].get(group)
         if kept is None:
-            seed = river_names.seed_of(key.model, key.version, self.settings.series, self.title)
+            seed = river_names.seed_of(key.model, key.version, self.settings.series, self.name)
             kept = {"object": river_saving.save(self._feeder.new(seed)), "n": 0, "since": -1, "calm_since": 0}
         found = river_saving.load(kept["object"])
         fed = self._feeder.feed(found, values, context.profile)
@@ -204,7 +205,7 @@ class RiverDetector(Monitor[RiverSettings, Any]):
             if self._feeder.alarms:
                 details["alarms"] = int(due.summary["alarms"][at])
             series, of = self.settings.series, context.profile.groups[group]
-            verdict.readings.append(Reading(self.title, series, of, value, n, start, end, details=details))
+            verdict.readings.append(Reading(self.name, series, of, value, n, start, end, details=details))
             if self.settings.threshold is not None and not self._feeder.alarms and value is not None:
                 self._compare(verdict, kept, _Seen(of, kept["since"] if kept["since"] >= 0 else start, value, n))
 
@@ -228,14 +229,14 @@ class RiverDetector(Monitor[RiverSettings, Any]):
         settings, of = self.settings, seen.group
         return Finding(
             kind=kind,
-            monitor=self.title,
+            monitor=self.name,
             series=settings.series,
             group=of,
             since=seen.since,
             value=seen.value,
             n=seen.n,
             reference=None if self._feeder.alarms else settings.threshold,
-            summary=f"Model {of.model} {of.version}: River's {settings.river} {what} {settings.series} "
+            summary=f"{model_words(of)}: River's {settings.river} {what} {settings.series} "
             f"({seen.n:,} values).",
             evidence={"river": settings.river, "false_alarms": _NO_BUDGET},
         )
