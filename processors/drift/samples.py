@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from processors.base import State, Summary, add_summaries
+from processors.base import Summary, add_summaries
 from processors.rows import Floats, Hashes, Ints
 from processors.sampling import bottom_k, priorities
 
@@ -24,7 +24,9 @@ def columns(keys: Ints, group: Ints, key: Hashes, values: Floats) -> dict[str, A
     """Sample columns of shape (keys, 16) of the rows with a `group` (-1: not wanted) among `keys` (ascending)."""
     order = np.full((len(keys), SIZE), _NONE, np.uint64)
     sample = np.full((len(keys), SIZE), np.nan)
-    chosen = bottom_k(key, group, SIZE, _SEED)
+    # Equal hashes (one id, several versions or times) are told apart by the value, here as in `merge`.
+    by_value = np.argsort(values, kind="stable")
+    chosen = by_value[bottom_k(key[by_value], group[by_value], SIZE, _SEED)]
     at = np.searchsorted(keys, group[chosen])
     place = np.arange(len(chosen)) - np.searchsorted(at, at, side="left")
     order[at, place] = priorities(key[chosen], _SEED)
@@ -42,13 +44,12 @@ def merge(a: Summary, b: Summary) -> Summary:
     for place, part in ((slice(0, SIZE), a), (slice(SIZE, None), b)):
         at = np.searchsorted(added.keys, part.keys)
         order[at, place], sample[at, place] = part["sample_order"], part["sample"]
-    # Equal hashes (one id, several versions or times) are told apart by the value, so that the order cannot show.
     first = np.lexsort((sample, order), axis=-1)[:, :SIZE]
     kept = {"sample_order": np.take_along_axis(order, first, 1), "sample": np.take_along_axis(sample, first, 1)}
     return Summary(added.keys, {**added.columns, **kept})
 
 
-def collect(state: State, summary: Summary) -> dict[int, Floats]:
+def collect(state: dict[int, Floats], summary: Summary) -> dict[int, Floats]:
     """Keep a pane's samples by group; returns the values of groups that have enough, and keeps those no more."""
     full = {}
     for at in np.flatnonzero((summary["sample_order"] != _NONE).any(axis=1)).tolist():

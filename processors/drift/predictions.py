@@ -1,0 +1,248 @@
+"""Prediction drift: does a model still answer as it used to?
+
+Of each group the histogram of what was predicted (classes; for a regression, intervals of the predicted value, chosen
+from the version's first predictions) and, for binary models, that of the score. An e-detector on histograms
+(`detectors.histograms`, which says what is proved) asks of each whether it left its reference. No labels are needed,
+so this is the first to say that something happened, and the last to say what.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.detectors import budget
+from processors.detectors.change import Change
+from processors.detectors.histograms import Histograms
+from processors.detectors.projection import jensen_shannon, stability_index, total_variation
+from processors.drift import samples
+from processors.kernels.binning import ABSENT, BELOW, REGULAR, WIDTH
+from processors.profile import REGRESSION, UNDECIDED, Profile
+from processors.registry import register
+from processors.rows import Floats, Ints, Longs
+from processors.slices import PredictionRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+_WINDOWS = Windows()
+_WHOLE_SHARE = 4.0
+_INTERVALS = 20
+_LOGITS = np.linspace(-6.5, 6.5, WIDTH - REGULAR - 1)
+"""Edges of the score's bins: even in log-odds, for scores crowd at the ends."""
+_OF = {"predictions": "predicted", "scores": "score"}
+
+
+class PredictionDriftSettings(MonitorSettings):
+    """When a change of what is predicted matters."""
+
+    min_effect: float = Field(0.1, gt=0, lt=1)
+    """Changes that move less than this share of the predictions are not worth an alert (total variation distance)."""
+    critical_effect: float = Field(0.5, gt=0, le=1)
+    """From this share on an alert is critical."""
+    warmup: int = Field(500, ge=50)
+    """Predictions that a reference made of own predictions needs before it judges."""
+
+
+@register("prediction_drift")
+class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
+    """Predicted classes (or values) and scores by group → distance to the reference, and an alert where they moved."""
+
+    consumes = "predictions"
+    Settings = PredictionDriftSettings
+
+    def __init__(self, settings: PredictionDriftSettings) -> None:
+        super().__init__(settings)
+        self._detector = Histograms(min_effect=settings.min_effect, warmup=settings.warmup)
+
+    def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
+        """Counts by bin of predictions and scores, int64 (groups, 32); samples of regressions without intervals.
+
+        `sealed` gives by base group the 19 edges between a regression's intervals, NaN where they are not known.
+        """
+        member, group = rows.member_row, rows.member_group
+        keys, place = np.unique(group, return_inverse=True)
+        if not len(keys):
+            return self.empty()
+        keys = keys.astype(np.int32)
+        answer, waiting = _answers(rows, sealed)
+        predicted = _count(place, answer[member], len(keys))
+        scored = _count(place, _scores(rows.score)[member], len(keys))
+        n = np.bincount(place, minlength=len(keys))
+        sample = samples.columns(keys, np.where(waiting, rows.base, -1), rows.table.key, rows.value)
+        return Summary(keys, {"predicted": predicted, "score": scored, "n": n, **sample})
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        return samples.merge(a, b)
+
+    def initial(self) -> State:
+        return {
+            **{series: self._detector.initial() for series in _OF},
+            "budget": budget.initial(),
+            "windows": _WINDOWS.initial(),
+            "waiting": {},
+            "edges": np.zeros((0, _INTERVALS - 1)),
+        }
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        counted = Summary(summary.keys, {})
+        if len(summary):
+            _seal(state, samples.collect(state["waiting"], summary))
+            counted = Summary(summary.keys, {name: summary[name] for name in ("predicted", "score", "n")})
+        verdict = Verdict(state, sealed=state["edges"])
+        if len(counted):
+            weights = self._weights(state, counted.keys, context)
+            for series, column in _OF.items():
+                changes = self._detector.step(
+                    state[series], counted.keys, counted[column], context.start, context.end, weights
+                )
+                verdict.findings.extend(self._finding(state, series, change, context.profile) for change in changes)
+        for due in _WINDOWS.add(state["windows"], counted, context):
+            for series, column in _OF.items():
+                verdict.readings.extend(self._readings(state, series, due, due.summary[column], context.profile))
+        return verdict
+
+    def deadline(self, state: State) -> int | None:
+        return _WINDOWS.deadline(state["windows"])
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        for name in _OF:
+            self._detector.forget(state[name], groups)
+        budget.forget(state["budget"], groups)
+        _WINDOWS.forget(state["windows"], groups)
+        edges = state["edges"].copy()
+        edges[[group for group in sorted(groups) if group < len(edges)]] = np.nan
+        state["edges"] = edges
+        for group in groups:
+            state["waiting"].pop(group, None)
+        return state
+
+    def _weights(self, state: State, keys: Ints, context: Judging) -> Floats:
+        bases = context.profile.group_base[keys]
+        shares = np.where(bases == keys, _WHOLE_SHARE, 1.0)
+        owners = budget.models_of(context.profile, bases)
+        return np.asarray(budget.weights(state["budget"], keys, owners, context, shares) / len(_OF))
+
+    def _readings(self, state: State, series: str, due: Due, counts: Longs, profile: Profile) -> list[Reading]:
+        n = counts.sum(axis=1)
+        shares = counts / np.maximum(n, 1)[:, None]
+        reference = self._detector.shares(state[series], due.keys)
+        moved = total_variation(reference, shares)
+        js, psi = jensen_shannon(reference, shares), stability_index(reference, shares)
+        return [
+            Reading(
+                self.name,
+                series,
+                profile.groups[due.keys[at]],
+                float(moved[at]),
+                int(n[at]),
+                int(due.start[at]),
+                int(due.end[at]),
+                reference=0.0,
+                details={"jensen_shannon": float(js[at]), "psi": float(psi[at])},
+            )
+            for at in np.flatnonzero((n > 0) & np.isfinite(moved)).tolist()
+        ]
+
+    def _finding(self, state: State, series: str, change: Change, profile: Profile) -> Finding:
+        reference = self._detector.shares(state[series], np.array([change.key], np.int32))[0]
+        counts = change.counts if change.counts is not None else np.zeros(WIDTH)
+        shares = counts / max(counts.sum(), 1)
+        names = _bin_names(state, series, change.key, profile)
+        order = np.argsort(-np.abs(shares - reference), kind="stable")[:5].tolist()
+        moved = [
+            {"bin": names[at], "share": float(shares[at]), "reference": float(reference[at])}
+            for at in order
+            if shares[at] != reference[at]
+        ]
+        return Finding(
+            kind=change.kind,
+            monitor=self.name,
+            series=series,
+            group=profile.groups[change.key],
+            since=change.since,
+            value=change.value,
+            n=change.n,
+            summary=_sentence(change, series, profile, names[order[0]], reference[order[0]], shares[order[0]]),
+            reference=change.reference,
+            low=change.low,
+            high=change.high,
+            severity="critical" if change.value >= self.settings.critical_effect else "warning",
+            action="none" if change.kind == "recovered" else "retrain",
+            provisional=change.provisional,
+            evidence={"moved": moved},
+        )
+
+
+def _answers(rows: PredictionRows, sealed: Any) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Bin of each prediction (-1: none yet), and which rows wait for their model's intervals."""
+    regression = rows.task == REGRESSION
+    first = np.full(len(rows), np.nan)
+    known = (rows.base >= 0) & (rows.base < (0 if sealed is None else len(sealed)))
+    if known.any():
+        first[known] = sealed[rows.base[known], 0]
+    classes = np.where(rows.predicted < 0, BELOW, np.minimum(REGULAR + rows.predicted, WIDTH - 1))
+    answer = np.where(regression | (rows.task == UNDECIDED), -1, classes).astype(np.int32)
+    ready = regression & ~np.isnan(first)
+    for base in np.unique(rows.base[ready]).tolist():
+        mine = np.flatnonzero(ready & (rows.base == base))
+        value = rows.value[mine]
+        place = REGULAR + np.searchsorted(sealed[base], value, side="right")
+        answer[mine] = np.where(np.isnan(value), ABSENT, place)
+    waiting = regression & ~ready & (rows.base >= 0) & np.isfinite(rows.value)
+    return answer, waiting
+
+
+def _scores(score: Floats) -> Ints:
+    """Bin of each score, -1 without one."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logit = np.log(np.clip(score, 0, 1)) - np.log1p(-np.clip(score, 0, 1))
+    place = REGULAR + np.searchsorted(_LOGITS, logit, side="right")
+    return np.where(np.isnan(score), -1, place).astype(np.int32)
+
+
+def _count(place: Any, bins: Ints, size: int) -> Longs:
+    known = bins >= 0
+    counts = np.bincount(place[known] * WIDTH + bins[known], minlength=size * WIDTH)
+    return counts.reshape(size, WIDTH).astype(np.int64)
+
+
+def _seal(state: State, full: dict[int, Floats]) -> None:
+    """Choose the intervals of regressions that have predictions enough: even shares of them."""
+    if not full:
+        return
+    edges = np.full((max(len(state["edges"]), max(full) + 1), _INTERVALS - 1), np.nan)
+    edges[: len(state["edges"])] = state["edges"]
+    for group, values in full.items():
+        edges[group] = np.quantile(values, np.arange(1, _INTERVALS) / _INTERVALS, method="inverted_cdf")
+    state["edges"] = edges
+
+
+def _bin_names(state: State, series: str, group: int, profile: Profile) -> list[str]:
+    names = ["missing", "", "a class beyond the limit", "", *[""] * (WIDTH - REGULAR)]
+    edges: Floats | None = None
+    if series == "scores":
+        edges = 1 / (1 + np.exp(-_LOGITS))
+    elif profile.task(group) == REGRESSION:
+        edges = state["edges"][profile.group_base[group]]
+    if edges is None:
+        classes = profile.classes(group)
+        names[REGULAR : REGULAR + len(classes)] = [f"class {name}" for name in classes]
+        if len(classes) > WIDTH - REGULAR:
+            names[WIDTH - 1] = "the rarer classes"
+        return names[:WIDTH]
+    bounds = [f"{edge:.4g}" for edge in edges.tolist()]
+    between = [f"{low} to {high}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    names[REGULAR : REGULAR + len(bounds) + 1] = [f"below {bounds[0]}", *between, f"{bounds[-1]} or more"]
+    return names
+
+
+def _sentence(change: Change, series: str, profile: Profile, bin_name: str, before: float, now: float) -> str:
+    subject = f"{model_words(profile.groups[change.key])}: {series}"
+    if change.kind == "recovered":
+        return f"{subject} are again distributed as in the reference ({change.n:,} predictions)."
+    what = f"{bin_name} went from {percent(before)} to {percent(now)}"
+    return f"{subject} moved: {what} ({basis(change.n, 'predictions', change.since)})."
