@@ -73,19 +73,19 @@ def _monitor(document: Document, place: Place, own: Any, under: list[Any], regis
         said: Raw = {}
         for layer in (*under, own):
             said = overlaid(said, layer) if isinstance(layer, dict) else said
-        return _validated(document, kind, said, place, own)
+        return _validated(document, kind, said, place, own if under else None)
     else:
         document.report(place, "must be true, false or a mapping of the monitor's settings.")
     return False
 
 
 def _validated(document: Document, kind: type[BaseModel], said: Raw, place: Place, own: Any) -> BaseModel | bool:
-    """Settings with the layers below merged in; mistakes of those layers are noted where they were made."""
-    literal_secrets(document, own, kind, at=place)
+    """Settings as an object. Where `own` lies over other layers, only its own mistakes are noted; theirs are."""
+    literal_secrets(document, said if own is None else own, kind, at=place)
     try:
         return kind.model_validate(said)
     except ValidationError as error:
-        explain(document, error, kind, place)
+        explain(document, error, kind, place, keys=own if isinstance(own, dict) else None)
     return False
 
 

@@ -11,7 +11,7 @@ from config.schema import Config
 from config.units import Duration, Rate, Size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
@@ -55,13 +55,23 @@ _ABOUT_SHAPE = ("dict_type", "model_type", "model_attributes_type", "tuple_type"
 _QUANTITIES = (Duration, Size, Rate)
 
 
-def explain(document: Document, error: ValidationError, model: type[BaseModel], at: Place = ()) -> None:
-    """Note every mistake that pydantic found in the section `model`, which stands `at` this place of the document."""
+def explain(
+    document: Document,
+    error: ValidationError,
+    model: type[BaseModel],
+    at: Place = (),
+    keys: Collection[str] | None = None,
+) -> None:
+    """Note every mistake that pydantic found in the section `model`, which stands `at` this place of the document.
+
+    With `keys`, only mistakes under these keys of the section, and those of the section as a whole.
+    """
     details = error.errors(include_url=False)
     misspelt = {misspelling(detail, model) for detail in details}
     for detail in details:
         place = tuple(key for key in detail["loc"] if key != "[key]")
-        if detail["type"] != "missing" or place not in misspelt:
+        elsewhere = keys is not None and place and place[0] not in keys
+        if not elsewhere and (detail["type"] != "missing" or place not in misspelt):
             document.report((*at, *place), _message(detail, model, place))
 
 

@@ -290,7 +290,7 @@ def _said(section: BaseModel) -> dict[str, Any]:
     """What was said in a section: fields that were set, and not to None; in the shape in which they are read."""
     said = {name: getattr(section, name) for name in section.model_fields_set}
     return {
-        name: _said(value) if isinstance(value, BaseModel) and name != "implicit" else value
+        name: _said(value) if isinstance(value, BaseModel) else value
         for name, value in said.items()
         if value is not None
     }

@@ -27,7 +27,7 @@ OWNED_OPTIONS = {
 def _passed_through(option: str) -> str:
     """Refuse an option on which delivery or secrecy depends. Raises ValueError with the remedy."""
     instead = OWNED_OPTIONS.get(option)
-    if option.startswith(("sasl_", "ssl_", "security_")):
+    if option.startswith(("sasl_", "ssl_", "security_")) and not option.startswith("sasl_kerberos_"):
         instead = "Use kafka.security instead."
     if option.endswith("serializer"):
         instead = "Remove it: Vigil sends and reads bytes."

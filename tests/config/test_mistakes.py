@@ -254,6 +254,15 @@ def test_a_mistake_of_one_section_does_not_hide_a_contradiction_in_another() -> 
     assert [line.split(": ")[1] for line in found] == ["time.pane", "models.fraud.classes"]
 
 
+def test_a_mistake_in_settings_for_all_is_not_repeated_for_each_model() -> None:
+    """A layer is answerable for what it says, not for what it lies over."""
+    text = KAFKA + "monitors: {concept_drift: {min_effect: 0}}\nmodels: {a: {monitors: {concept_drift: {windw: 1}}}}\n"
+    assert [line.split(": ")[1] for line in problems(text)] == [
+        "monitors.concept_drift.min_effect",
+        "models.a.monitors.concept_drift.windw",
+    ]
+
+
 def test_the_anchor_is_where_the_mistake_is() -> None:
     """The line to mend is the one that was written, not the one that refers to it."""
     found = problems(KAFKA + "models:\n  a: &a\n    lateness: 3\n  b: *a\n")

@@ -1,0 +1,1 @@
+"""Configuration files to start from; every one of them loads."""
