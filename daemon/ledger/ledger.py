@@ -1,0 +1,278 @@
+"""Join, de-duplication and pane buffer in one.
+
+Rows wait here twice: in their open pane until it closes, and then, without their features, for as long as a label may
+come or be corrected. Everything is decided at a pane's closing and in canonical order, so that neither the
+interleaving of partitions nor the cut of batches can show:
+
+1. The pane's predictions, ordered by (time, key, partition, offset, index), are de-duplicated: the first stands.
+2. Predictions whose clock falls into the pane meet labels that were waiting for them.
+3. The pane's labels, ordered by (ts, partition, offset, index), meet the predictions that are there; the rest wait.
+4. Silence becomes an outcome where `labels.implicit` says so, and what has waited long enough is forgotten.
+
+Memory is bounded by `max_pending`. Under pressure the keep-rate halves, and predictions and labels are let go by the
+hash of their key: never by age, which would bias quality towards labels that come early.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from daemon.decode import Decoded
+from daemon.ledger import index
+from daemon.ledger.offers import Changes, Offer
+from daemon.ledger.open_panes import OpenPane, by_pane
+from daemon.ledger.retained import HOUR_US, RANK, UNLABELLED, Retained, WaitingLabels, Waits, lasting_texts, remember
+from processors.rows import (
+    CORRECTION,
+    FIRST,
+    IMPLICIT,
+    Bools,
+    Hashes,
+    Ints,
+    Labels,
+    Outcomes,
+    Predictions,
+    Scalars,
+    Signals,
+)
+
+
+RowsT = TypeVar("RowsT", Predictions, Signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What a pane amounted to.
+
+    `accounts` says how many events ended where: measured, duplicate, conflict, refused, shed; and `pending`, the
+    change in the number of labels that wait. These add up to `received`. Beside them it explains what was shed
+    (orphan, pressure, unmonitored).
+    """
+
+    start: int
+    end: int
+    predictions: Predictions
+    duplicates: Predictions
+    outcomes: Outcomes
+    signals: Signals
+    accounts: Counter[str]
+
+
+class Ledger:
+    """See the module's docstring. Times are microseconds; panes begin at multiples of `pane_us`."""
+
+    def __init__(
+        self, pane_us: int, waits: Waits, max_pending: int, group_of: Callable[[Hashes, Hashes], Ints]
+    ) -> None:
+        """`group_of` gives each (model, version) its group number, -1 where it is not monitored."""
+        self.pane_us = pane_us
+        self.keep_rate = 1.0
+        self.open: dict[int, OpenPane] = {}
+        self.retained, self.waiting = Retained(waits, pane_us), WaitingLabels(waits)
+        self.relieved: list[tuple[int, int, float]] = []
+        """(next serial of predictions, of labels, keep-rate) each time that keys were let go."""
+        self._max_pending, self._group_of = max_pending, group_of
+        self._accounts: Counter[str] = Counter()
+
+    def add(self, decoded: Decoded) -> None:
+        """Put decoded rows into the panes of their times."""
+        for start, kind, rows in by_pane(decoded, self.pane_us):
+            getattr(self._pane(start), kind).append(rows)
+        for refusal in decoded.refused:
+            self.refuse(refusal.clock)
+
+    def refuse(self, clock: int, count: int = 1) -> None:
+        """Account for refused events in the pane of their clock."""
+        self._pane(clock // self.pane_us * self.pane_us).refused += count
+
+    def next_pane(self) -> int | None:
+        """Start of the earliest pane in which there is something to do: rows, or silence that becomes an outcome."""
+        return min([*self.open, *filter(None, [self.retained.implied.next()])], default=None)
+
+    def open_rows(self) -> int:
+        """Rows in open panes."""
+        return sum(pane.rows for pane in self.open.values())
+
+    def rows_of(self, start: int) -> tuple[Predictions, Signals]:
+        """The pane's rows in canonical order before de-duplication: what is offered to the profile for admission."""
+        pane = self.open.get(start) or OpenPane()
+        return pane.sorted_predictions(), pane.sorted_signals()
+
+    def close(self, start: int) -> Closed:
+        """Close the pane that begins at `start`; its rows have been offered for admission before."""
+        end = start + self.pane_us
+        pane = self.open.pop(start, None) or OpenPane()
+        self._accounts = Counter(received=pane.rows + pane.refused, refused=pane.refused)
+        waited = len(self.waiting)
+        predictions, duplicates = self._deduplicate(self._monitored(pane.sorted_predictions()))
+        met = self._meet(start, end)
+        matched = self._match(pane.sorted_labels(), end)
+        outcomes = self._outcomes(Changes.concat([met, matched, self._imply(start, end)]), start)
+        self._expire(end)
+        self._relieve()
+        signals = self._monitored(pane.sorted_signals())
+        self._accounts["measured"] += len(predictions) + len(signals)
+        self._accounts["pending"] += len(self.waiting) - waited
+        return Closed(start, end, predictions, duplicates, outcomes, signals, self._accounts)
+
+    def give_up(self) -> Counter[str]:
+        """At the end of a finite input: labels that still wait are orphans. Returns the accounts of that."""
+        slots = self.waiting.rows.slots()
+        self.waiting.drop(slots)
+        return Counter(shed=len(slots), orphan=len(slots), pending=-len(slots))
+
+    # The steps of closing.
+
+    def _monitored(self, rows: RowsT) -> RowsT:
+        known = self._group_of(rows.model, rows.version) >= 0
+        if known.all():
+            return rows
+        self._shed("unmonitored", int((~known).sum()))
+        return rows.take(known)
+
+    def _deduplicate(self, rows: Predictions) -> tuple[Predictions, Predictions]:
+        status, slots = self.retained.deduplicate(rows)
+        stands = status == index.STANDS
+        self._accounts["duplicate"] += int((status == index.DUPLICATE).sum())
+        self._accounts["conflict"] += int((status == index.CONFLICT).sum())
+        standing = rows if stands.all() else rows.take(stands)
+        self.retained.keep(standing, slots)
+        kept = self.kept(standing.key)
+        if not kept.all():
+            self.retained.drop(slots[~kept])
+        return standing, rows.take(~stands)
+
+    def _meet(self, start: int, end: int) -> Changes:
+        """Predictions whose clock falls into this pane meet a label that waits, or that a sibling has."""
+        slots = self.retained.arriving.due(start)
+        if not len(slots):
+            return Changes.none()
+        waiting = self.waiting.rows.find(self.retained.rows.key[slots])
+        met, alone = waiting >= 0, slots[waiting < 0]
+        sibling = self.retained.labelled_sibling(alone)
+        offers = [(self.waiting.labels_of(waiting[met]), slots[met])]
+        offers.append((self.retained.labels_of(sibling[sibling >= 0]), alone[sibling >= 0]))
+        changes = [self.retained.join(offer, only, end, FIRST)[1] for offer, only in offers]
+        gone = np.unique(waiting[met])
+        self.waiting.drop(gone)
+        self._accounts["measured"] += len(gone)
+        return Changes.concat(changes)
+
+    def _match(self, labels: Labels, end: int) -> Changes:
+        """The pane's labels meet the predictions that are there; the rest wait."""
+        kept = self.kept(labels.key)
+        if not kept.all():
+            self._shed("pressure", int((~kept).sum()))
+            labels = labels.take(kept)
+        remember(self.retained.names, labels.names, lasting_texts(labels), [])
+        fate, changes = self.retained.join(Offer.of(labels), None, end, FIRST)
+        self._accounts["measured"] += int((fate == index.MEASURED).sum())
+        self._accounts["duplicate"] += int((fate == index.REPEATED).sum())
+        self._accounts["conflict"] += int((fate == index.CONTRADICTED).sum())
+        self._wait(labels.take(fate == index.WAITING))
+        return changes
+
+    def _wait(self, labels: Labels) -> None:
+        """Keep labels without a prediction; of several of one key the greatest stands."""
+        slots = self.waiting.rows.find(labels.key)
+        _, first, repeats = np.unique(labels.key, return_index=True, return_counts=True)
+        alone = np.zeros(len(labels), np.bool_)
+        alone[first[repeats == 1]] = True
+        alone &= slots < 0
+        self.waiting.keep(labels.take(alone))
+        for row in np.flatnonzero(~alone).tolist():
+            self._contend(labels.take(np.array([row])))
+
+    def _contend(self, label: Labels) -> None:
+        rows = self.waiting.rows
+        slot = int(rows.find(label.key)[0])
+        if slot >= 0:
+            same = rows["kind"][slot] == label.label.kind[0] and rows["bits"][slot] == label.label.bits[0]
+            self._accounts["duplicate" if same else "conflict"] += 1
+            ref = label.ref
+            rank = (label.ts[0], ref.partition[0], ref.offset[0], ref.index[0])
+            if rank <= tuple(rows[name][slot] for name in RANK):
+                return
+            self.waiting.drop(np.array([slot]))
+        self.waiting.keep(label)
+
+    def _imply(self, start: int, end: int) -> Changes:
+        """Silence becomes an outcome where the operator said after how long."""
+        slots = self.retained.implied.due(start)
+        slots = slots[self.retained.rows["how"][slots] == UNLABELLED]
+        if not len(slots):
+            return Changes.none()
+        return self.retained.join(self.retained.implicit_labels(slots, start), slots, end, IMPLICIT)[1]
+
+    def _outcomes(self, changes: Changes, start: int) -> Outcomes:
+        """Changes of rows as a table in canonical order: by (ts, key, version), changes of one row as they came."""
+        rows, slots = self.retained.rows, changes.slot
+        order = np.lexsort((np.arange(len(slots)), rows["version"][slots], rows.key[slots], rows["ts"][slots]))
+        slots, how, before = slots[order], changes.how[order], changes.before.take(order)
+        corrected = how == CORRECTION
+        before = Scalars(np.where(corrected, before.kind, 0).astype(np.uint8), before.bits * corrected)
+        return Outcomes(
+            np.full(len(slots), start, np.int64),
+            rows["ts"][slots],
+            changes.ts[order],
+            how,
+            rows["model"][slots],
+            rows["version"][slots],
+            rows.key[slots],
+            changes.id[order],
+            Scalars(rows["prediction_kind"][slots], rows["prediction_bits"][slots]),
+            rows["score"][slots],
+            self.retained.proba.get(slots),
+            self.retained.segments.get(slots),
+            changes.label.take(order),
+            before,
+            self.retained.names,
+        )
+
+    # Bounds.
+
+    def kept(self, keys: Hashes) -> Bools:
+        """Is the key among those kept under the keep-rate?"""
+        return kept_at(self.keep_rate, keys)
+
+    def _expire(self, end: int) -> None:
+        """Forget what has waited long enough."""
+        self.retained.drop(self.retained.expiring.due(end // HOUR_US))
+        orphans = self.waiting.expiring.due(end // HOUR_US)
+        self._shed("orphan", len(orphans))
+        self.waiting.drop(orphans)
+
+    def _relieve(self) -> None:
+        """Under pressure let half of the keys go; with room to spare keep twice as many again."""
+        while len(self.retained) + len(self.waiting) > self._max_pending:
+            self.keep_rate /= 2
+            for store in (self.retained, self.waiting):
+                slots = store.rows.slots()
+                slots = slots[~self.kept(store.rows.key[slots])]
+                store.drop(slots)
+                if store is self.waiting:
+                    self._shed("pressure", len(slots))
+            serials = (self.retained.rows.next_serial, self.waiting.rows.next_serial)
+            self.relieved.append((*serials, self.keep_rate))
+        if self.keep_rate < 1 and len(self.retained) + len(self.waiting) < self._max_pending // 4:
+            self.keep_rate *= 2
+
+    def _shed(self, reason: str, count: int) -> None:
+        self._accounts["shed"] += count
+        self._accounts[reason] += count
+
+    def _pane(self, start: int) -> OpenPane:
+        return self.open.setdefault(start, OpenPane())
+
+
+def kept_at(rate: float, keys: Hashes) -> Bools:
+    """Is the key among those kept at this rate? A lower rate keeps a subset of what a higher one keeps."""
+    if rate >= 1:
+        return np.ones(len(keys), np.bool_)
+    share = (keys * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(32)
+    return share < np.uint64(int(rate * 2**32))

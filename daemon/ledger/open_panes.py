@@ -1,0 +1,93 @@
+"""Panes that are still open: tables of rows by kind, put in canonical order when the pane closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from daemon.decode import Decoded
+from processors.profile.tokens import runs_by
+from processors.rows import Cells, Labels, Names, Predictions, Refs, Scalars, Signals, Table
+
+
+def no_refs() -> Refs:
+    """Refs of no rows."""
+    return Refs(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32))
+
+
+def no_predictions() -> Predictions:
+    """A table without rows."""
+    longs, hashes, floats = (np.zeros(0, dtype) for dtype in (np.int64, np.uint64, np.float64))
+    none, cells = Scalars.missing(0), Cells.empty(0)
+    return Predictions(
+        no_refs(), longs, longs, longs, np.zeros(0, np.uint8), hashes, hashes, hashes, np.zeros(0, object), none,
+        floats, floats, cells, cells, cells, cells, hashes, Names(),
+    )  # fmt: skip
+
+
+def no_labels() -> Labels:
+    """A table without rows."""
+    longs, hashes = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    ids, none = np.zeros(0, object), Scalars.missing(0)
+    return Labels(no_refs(), longs, longs, np.zeros(0, np.uint8), hashes, hashes, ids, none, Names())
+
+
+def no_signals() -> Signals:
+    """A table without rows."""
+    longs, hashes, flags = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8)
+    return Signals(no_refs(), longs, longs, flags, hashes, hashes, hashes, np.zeros(0), Names())
+
+
+@dataclass(slots=True)
+class OpenPane:
+    """What one pane holds so far."""
+
+    predictions: list[Predictions] = field(default_factory=list)
+    labels: list[Labels] = field(default_factory=list)
+    signals: list[Signals] = field(default_factory=list)
+    refused: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of all kinds."""
+        return sum(map(len, [*self.predictions, *self.labels, *self.signals]))
+
+    def sorted_predictions(self) -> Predictions:
+        """In canonical order: (time, key, partition, offset, index)."""
+        if not self.predictions:
+            return no_predictions()
+        table = Predictions.concat(self.predictions)
+        ref = table.ref
+        ordered = table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.key, table.time)))
+        self.predictions = [ordered]
+        return ordered
+
+    def sorted_labels(self) -> Labels:
+        """By (ts, partition, offset, index): the order in which they stand."""
+        if not self.labels:
+            return no_labels()
+        table = Labels.concat(self.labels)
+        return table.take(np.lexsort((table.ref.index, table.ref.offset, table.ref.partition, table.ts)))
+
+    def sorted_signals(self) -> Signals:
+        """In canonical order, with the name in the key's place."""
+        if not self.signals:
+            return no_signals()
+        table = Signals.concat(self.signals)
+        ref = table.ref
+        return table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.name, table.model, table.time)))
+
+
+def by_pane(decoded: Decoded, pane_us: int) -> Iterator[tuple[int, str, Any]]:
+    """(start of pane, kind, its rows) for each pane and kind that occurs."""
+    kinds: tuple[tuple[str, Table, Any], ...] = (
+        ("predictions", decoded.predictions, decoded.predictions.time),
+        ("labels", decoded.labels, decoded.labels.time),
+        ("signals", decoded.signals, decoded.signals.time),
+    )
+    for kind, rows, time in kinds:
+        for pane, at in runs_by(time // pane_us * pane_us):
+            yield pane, kind, rows if len(at) == len(rows) else rows.take(at)
