@@ -1,0 +1,350 @@
+"""Kafka as a source: a consumer group whose positions live in Vigil's state.
+
+The group says which partitions are ours; where to go on in them say the state and the broker, on the polling thread
+(`_settle`). Offsets committed to Kafka are for lag tools only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
+from kafka.structs import OffsetAndMetadata
+
+from config.streams import Kafka
+from daemon.kafka_client import Backoff, fatal, opened
+from daemon.records import Partition, Polled, Position, Run
+from daemon.sources.base import Opening, Source, SourceError, StateMissing
+from daemon.sources.group import Decisions, ours, theirs
+from daemon.sources.resumption import Extent, resume
+
+log = structlog.get_logger(__name__)
+
+DEFAULTS = {"fetch_max_wait_ms": 250, "metadata_max_age_ms": 30_000, "session_timeout_ms": 10_000}
+"""Ours instead of kafka-python's; `kafka.consumer` overrides them. New partitions are noticed with the metadata."""
+REQUIRED = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "isolation_level": "read_committed",
+    "allow_auto_create_topics": False,
+}
+CHECK_EVERY_S = 1.0
+"""How often the ends of partitions are asked for."""
+EVIDENCE_S = 3.0
+"""How long "nothing is left to read" is believed."""
+ANSWER_MS = 5_000
+"""How long to wait for what everything else waits for."""
+NO_ID = str(UUID(int=0))
+MISSING_TRIES = 3
+"""A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
+
+
+class KafkaSource(Source):
+    """Reads the topics of the section `kafka`."""
+
+    name = "kafka"
+    Settings = Kafka
+
+    def __init__(self, settings: Kafka, opening: Opening) -> None:
+        self._settings = settings
+        self._opening = opening
+        self._topics = [topic.name for topic in settings.topics]
+        self._consumer: Any = None
+        self._decisions = Decisions()
+        self._backoff = Backoff()
+        self._missing = 0
+        self._positions: dict[Partition, Position] = {}
+        self._unsettled: set[Partition] = set()
+        self._paused: set[Partition] = set()
+        self._ends: dict[Partition, int] = {}
+        self._evidence: dict[Partition, float] = {}
+        self._checked = 0.0
+        self._told: Any = None
+
+    @property
+    def connected(self) -> bool:
+        return self._consumer is not None
+
+    def poll(self, max_wait_s: float, max_records: int) -> Polled:
+        """See `Source`.
+
+        1. Fetch, and take over what the group decided meanwhile.
+        2. Drop what is not ours any more, or of a topic that was made anew.
+        3. Find where new partitions go on.
+        4. From time to time ask where the partitions end.
+        """
+        polled = Polled()
+        if not self.connected and not self._connect(max_wait_s):
+            return polled
+        records = self._guarded(self._fetch, max_wait_s, max_records) or {}
+        self._take_decisions(polled)
+        recreated = self._recreated()
+        polled.runs = [
+            self._hand_out(partition, batch)
+            for partition, batch in ((ours(each), batch) for each, batch in records.items())
+            if partition in self._positions and partition not in recreated
+        ]
+        self._unsettle(recreated)
+        if self._unsettled:
+            self._guarded(self._settle, polled)
+        if time.monotonic() - self._checked >= CHECK_EVERY_S:
+            self._guarded(self._check_ends)
+        believed_since = time.monotonic() - EVIDENCE_S
+        polled.caught_up = frozenset(each for each, at in self._evidence.items() if at >= believed_since)
+        polled.lag = {each: max(0, end - self._positions[each].next_offset) for each, end in self._ends.items()}
+        return polled
+
+    def seek(self, positions: Mapping[Partition, Position]) -> None:
+        for partition in self._positions.keys() & positions.keys():
+            self._positions[partition] = positions[partition]
+            self._evidence.pop(partition, None)
+            if partition not in self._unsettled:
+                self._consumer.seek(theirs(partition), positions[partition].next_offset)
+
+    def positions(self) -> dict[Partition, Position]:
+        """See `Source`. Ahead of the last record where compaction or aborted transactions left nothing to read."""
+        return {each: Position(self._reached(each), at.topic_id) for each, at in self._positions.items()}
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        chosen = self._positions.keys() & set(partitions)
+        self._paused |= chosen
+        for partition in chosen:
+            self._evidence.pop(partition, None)
+            self._consumer.pause(theirs(partition))
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        chosen = self._paused & set(partitions)
+        self._paused -= chosen
+        for partition in chosen - self._unsettled:
+            self._consumer.resume(theirs(partition))
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        return frozenset(self._paused)
+
+    def commit(self, positions: Mapping[Partition, Position]) -> None:
+        offsets = {
+            theirs(partition): OffsetAndMetadata(position.next_offset, "", -1)
+            for partition, position in positions.items()
+            if partition in self._positions
+        }
+        if not offsets:
+            return
+        try:
+            self._told = self._consumer.commit_async(offsets, callback=_log_refusal)
+        except KafkaError as error:
+            _log_refusal(offsets, error)
+
+    def close(self) -> None:
+        if not self.connected:
+            return
+        give_up = time.monotonic() + 2.0
+        while self._told is not None and not self._told.is_done and time.monotonic() < give_up:
+            time.sleep(0.01)
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=2_000)
+        except (KafkaError, OSError) as error:
+            log.warning("kafka consumer not closed cleanly", error=_said(error))
+        self._consumer = None
+
+    def _connect(self, max_wait_s: float) -> bool:
+        """Open the consumer; False, after a moment, if that has to wait for a broker."""
+        if not self._backoff.due:
+            time.sleep(min(max_wait_s, self._backoff.remaining_s))
+            return False
+        brokers = list(self._settings.brokers)
+        try:
+            if missing := [topic for topic, found in self._described().items() if not found]:
+                self._refuse_missing(missing)
+                return False
+            self._consumer = opened(KafkaConsumer, **self._options())
+        except KafkaError as error:
+            self._raise_if_fatal(error)
+            self._backoff.failed()
+            retry_s = round(self._backoff.remaining_s, 1)
+            log.warning("no kafka broker answers", brokers=brokers, retry_s=retry_s, error=_said(error))
+            return False
+        self._backoff.succeeded()
+        self._decisions.consumer = self._consumer
+        self._consumer.subscribe(self._topics, listener=self._decisions)
+        log.info("connected to kafka", brokers=brokers, topics=self._topics, group=self._settings.group)
+        return True
+
+    def _options(self) -> dict[str, Any]:
+        ids = {"group_id": self._settings.group, "group_instance_id": self._opening.instance or None}
+        return {**DEFAULTS, **ids, **self._client_options(), **self._settings.consumer, **REQUIRED}
+
+    def _client_options(self) -> dict[str, Any]:
+        try:
+            return self._settings.client_options()
+        except OSError as error:
+            raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
+
+    def _described(self) -> dict[str, str]:
+        """The id of each topic, by name; empty for one that isn't there. The id is "?" where the brokers have none."""
+        admin = opened(KafkaAdminClient, **self._client_options(), request_timeout_ms=ANSWER_MS)
+        try:
+            return {each["name"]: _topic_id(each) for each in admin.describe_topics(self._topics)}
+        finally:
+            admin.close()
+
+    def _refuse_missing(self, topics: list[str]) -> None:
+        self._missing += 1
+        if self._missing >= MISSING_TRIES:
+            raise SourceError(
+                f"kafka.topics: not on the brokers: {', '.join(topics)}: create them, or correct the names"
+            )
+        self._backoff.failed()
+
+    def _fetch(self, max_wait_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
+        try:
+            found: dict[TopicPartition, list[Any]] = self._consumer.poll(int(max_wait_s * 1000), max_records)
+        except OffsetOutOfRangeError as error:
+            self._unsettle(ours(each) for each in error.args[0])
+        except LogTruncationError as error:
+            self._unsettle(ours(each) for each in error.divergent_offsets)
+        else:
+            return found
+        return {}
+
+    def _hand_out(self, partition: Partition, batch: list[Any]) -> Run:
+        self._positions[partition] = Position(batch[-1].offset + 1, self._positions[partition].topic_id)
+        self._evidence.pop(partition, None)
+        return Run(
+            partition,
+            [record.offset for record in batch],
+            [record.timestamp for record in batch],
+            [record.key for record in batch],
+            [record.value for record in batch],
+            [record.headers for record in batch],
+        )
+
+    def _take_decisions(self, polled: Polled) -> None:
+        """Take over what the group decided. A partition that stays ours throughout was neither revoked nor assigned."""
+        for mine, lost in self._decisions.taken():
+            gone = {each for each in self._positions if each not in mine or each in lost}
+            polled.revoked += tuple(sorted(gone))
+            for partition in gone:
+                del self._positions[partition]
+                self._ends.pop(partition, None)
+                self._evidence.pop(partition, None)
+            self._paused -= gone
+            self._unsettled = set(mine)
+
+    def _recreated(self) -> set[Partition]:
+        """Partitions whose topic has another id in the latest metadata than when they were settled."""
+        ids = {topic: self._consumer._cluster.topic_id(topic) for topic in self._topics}  # noqa: SLF001 - no public way
+        return {
+            each
+            for each, at in self._positions.items()
+            if at.topic_id and ids[each.topic] and ids[each.topic].int and str(ids[each.topic]) != at.topic_id
+        }
+
+    def _unsettle(self, partitions: Iterable[Partition]) -> None:
+        for partition in set(partitions) & self._positions.keys():
+            self._consumer.pause(theirs(partition))
+            self._unsettled.add(partition)
+            self._evidence.pop(partition, None)
+
+    def _settle(self, polled: Polled) -> None:
+        """Find where the unsettled partitions go on, and let them. What fails is tried again by the next poll."""
+        extents = self._extents(sorted(self._unsettled))
+        stored = self._opening.positions()
+        for partition, extent in extents.items():
+            at = self._positions.get(partition) or stored.get(partition)
+            offset, gap = resume(partition, at, extent) if at else (self._start(partition, extent, stored), None)
+            self._consumer.seek(theirs(partition), offset)
+            if gap:
+                polled.gaps.append(gap)
+            if partition not in self._positions:
+                polled.assigned += (partition,)
+            self._positions[partition] = Position(offset, extent.topic_id)
+            self._unsettled.remove(partition)
+            if partition not in self._paused:
+                self._consumer.resume(theirs(partition))
+
+    def _extents(self, partitions: list[Partition]) -> dict[Partition, Extent]:
+        ids = self._described()
+        asked = [theirs(each) for each in partitions if ids.get(each.topic)]
+        begins = self._consumer.beginning_offsets(asked, timeout_ms=ANSWER_MS)
+        ends = self._consumer.end_offsets(asked, timeout_ms=ANSWER_MS)
+        return {
+            ours(each): Extent(begins[each], ends[each], ids[each.topic].strip("?"))
+            for each in asked
+            if each in begins and each in ends
+        }
+
+    def _start(self, partition: Partition, extent: Extent, stored: Mapping[Partition, Position]) -> int:
+        """Where to begin in a partition that the state doesn't know. Raises `StateMissing` if the group does.
+
+        A partition added to a topic that is known is read from its beginning whatever `kafka.start` says.
+        """
+        if not self._opening.start_empty:
+            committed = self._consumer.committed(theirs(partition), timeout_ms=ANSWER_MS)
+            if committed is not None:
+                raise StateMissing(
+                    f"group {self._settings.group!r} has read {partition} to {committed}, of which the state knows "
+                    "nothing: set state.path to the state that goes with it, or begin anew with --start-empty"
+                )
+        added = any(known.topic == partition.topic for known in stored)
+        return extent.beginning if added or self._settings.start == "earliest" else extent.end
+
+    def _check_ends(self) -> None:
+        """Ask where partitions end: evidence that nothing is left to read, and how far behind we are.
+
+        The answer may wait behind a fetch on the same connection, so at most `fetch_max_wait_ms`. Records of an open
+        transaction lie beyond the end, but below the high watermark: they are still to come.
+        """
+        self._checked = time.monotonic()
+        asked = [theirs(each) for each in self._positions.keys() - self._unsettled - self._paused]
+        for each, end in (self._consumer.end_offsets(asked, timeout_ms=500) if asked else {}).items():
+            partition, highwater = ours(each), self._consumer.highwater(each)
+            self._ends[partition] = end
+            if self._reached(partition) >= max(end, highwater or 0):
+                self._evidence[partition] = self._checked
+
+    def _reached(self, partition: Partition) -> int:
+        known = self._positions[partition].next_offset
+        if partition in self._unsettled:
+            return known
+        try:
+            return max(known, self._consumer.position(theirs(partition), timeout_ms=0) or 0)
+        except KafkaError:
+            return known
+
+    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something that needs brokers. What may heal is logged now and then; the next poll tries again."""
+        try:
+            return call(*arguments)
+        except KafkaError as error:
+            self._raise_if_fatal(error)
+            if self._backoff.due:
+                self._backoff.failed()
+                log.warning("kafka is in trouble", error=_said(error))
+            time.sleep(0.05)
+            return None
+
+    def _raise_if_fatal(self, error: KafkaError) -> None:
+        if reason := fatal(error):
+            raise SourceError(f"kafka: {reason}") from error
+
+
+def _topic_id(described: dict[str, Any]) -> str:
+    if described["error_code"] == UnknownTopicOrPartitionError.errno:
+        return ""
+    found = str(described.get("topic_id") or NO_ID)
+    return "?" if found == NO_ID else found
+
+
+def _log_refusal(_offsets: object, response: object) -> None:
+    if isinstance(response, Exception):
+        log.warning("offsets not told to kafka", error=_said(response))
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
