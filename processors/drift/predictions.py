@@ -8,6 +8,7 @@ so this is the first to say that something happened, and the last to say what.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             since=change.since,
             value=change.value,
             n=change.n,
-            summary=_sentence(change, series, profile, names[order[0]], reference[order[0]], shares[order[0]]),
+            summary=_sentence(change, series, profile, _moved(names, order[0], reference, shares)),
             reference=change.reference,
             low=change.low,
             high=change.high,
@@ -235,14 +236,17 @@ def _bin_names(state: State, series: str, group: int, profile: Profile) -> list[
             names[WIDTH - 1] = "the rarer classes"
         return names[:WIDTH]
     bounds = [f"{edge:.4g}" for edge in edges.tolist()]
-    between = [f"{low} to {high}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(bounds)]
     names[REGULAR : REGULAR + len(bounds) + 1] = [f"below {bounds[0]}", *between, f"{bounds[-1]} or more"]
     return names
 
 
-def _sentence(change: Change, series: str, profile: Profile, bin_name: str, before: float, now: float) -> str:
+def _moved(names: list[str], at: int, reference: Floats, shares: Floats) -> str:
+    return f"{names[at]} went from {percent(float(reference[at]))} to {percent(float(shares[at]))}"
+
+
+def _sentence(change: Change, series: str, profile: Profile, moved: str) -> str:
     subject = f"{model_words(profile.groups[change.key])}: {series}"
     if change.kind == "recovered":
         return f"{subject} are again distributed as in the reference ({change.n:,} predictions)."
-    what = f"{bin_name} went from {percent(before)} to {percent(now)}"
-    return f"{subject} moved: {what} ({basis(change.n, 'predictions', change.since)})."
+    return f"{subject} moved: {moved} ({basis(change.n, 'predictions', change.since)})."
