@@ -1,0 +1,47 @@
+"""The rules by which alerts live, as the configuration sets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config import Config
+from daemon.alerts.silences import Silence
+
+_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How alerts live. All lengths are microseconds of event time."""
+
+    source: str
+    """Who says it, part of every fingerprint: `vigil/<group>`."""
+    pane: int
+    renotify: int
+    """A firing alert is said again this often."""
+    keep: int
+    """How long an ended alert is remembered."""
+    min_hold: int = 0
+    """How long it fires at least."""
+    hold: int = 0
+    """How long a finding must stand before it fires."""
+    update_every: int = 10 * _MINUTE
+    """At most this often changes are said that can wait."""
+    incident_span: int = 60 * _MINUTE
+    """Onsets in the same span are of one incident."""
+    most: int = 100_000
+    """Fingerprints remembered; beyond that ended ones are forgotten early, and new findings only counted."""
+    silences: tuple[Silence, ...] = ()
+
+    @classmethod
+    def configured(cls, config: Config) -> Rules:
+        """As the configuration says."""
+        alerts, group = config.alerts, config.kafka.group if config.kafka else "vigil"
+        return cls(
+            source=f"vigil/{group}",
+            pane=config.time.pane,
+            renotify=alerts.renotify,
+            keep=alerts.keep,
+            min_hold=alerts.min_hold,
+            silences=Silence.configured(alerts.silences),
+        )
