@@ -125,7 +125,7 @@ def example_events(panes: int = 60, rows: int = 96, seed: int = 0, ugly: bool = 
     missing and new features, unknown classes, no label.
     """
     rng = np.random.default_rng(seed)
-    events = []
+    events: list[list[Event]] = []
     for pane in range(panes):
         bad = panes // 2 <= pane < panes * 5 // 6
         start = START_US + pane * PANE_US
