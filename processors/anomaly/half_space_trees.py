@@ -1,0 +1,234 @@
+"""Events that look unlike any of late: half-space trees over each version's numeric features.
+
+A version's forest scores each event against the masses of the window before, and counts masses for the next; masses
+pivot at the end of the pane in which the window fills (`kernels.half_space_trees`: River's algorithm and scores). Trees
+follow from the names of model and version and stand in the sealed range of each feature; a value outside it falls
+where the edge of the range falls. Only features that were sealed when the forest was planted take part; an absent
+value or a text takes the way that most events took, so that missing data is left to `data_quality`.
+
+The alert: a greater share of events than usual scores beyond the version's own 99% quantile (`tails`). As in River
+what lasts longer than a window becomes usual; that is for the drift monitors to say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from processors.anomaly import forests
+from processors.anomaly.log_bins import LogBins
+from processors.anomaly.tails import Tail
+from processors.base import (
+    Finding,
+    Judging,
+    Monitor,
+    MonitorSettings,
+    Reading,
+    State,
+    Summary,
+    Verdict,
+    add_summaries,
+)
+from processors.detectors.change import Change
+from processors.detectors.rates import Rates
+from processors.profile import Profile
+from processors.registry import register
+from processors.rows import Floats, Ints
+from processors.slices import PredictionRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+USUALNESS = LogBins(-12, 1)
+"""Bins of 1 - score, in which scores near 1 are told apart."""
+
+EXAMPLES = 3
+_FIXED = 2.0**32
+"""Scores add up as whole multiples of 1 / this, in any order."""
+
+_WINDOWS = Windows(count_column="scored")
+
+
+class AnomalySettings(MonitorSettings):
+    """The forest, and when its scores matter."""
+
+    trees: int = Field(10, ge=1, le=100)
+    """Trees of each version's forest."""
+    height: int = Field(8, ge=1, le=12)
+    """Height of a tree: it tells 2^height regions apart."""
+    window: int = Field(250, ge=20)
+    """Events against which the next ones are scored."""
+    min_effect: float = Field(0.03, gt=0, lt=1)
+    """Rises of the share of anomalous events (usually 1%) by less than this are not worth an alert (absolute)."""
+
+
+@register("anomaly")
+class Anomaly(Monitor[AnomalySettings, PredictionRows]):
+    """Numeric features per event → anomaly scores per version, and an alert when many are high."""
+
+    consumes = "predictions"
+    Settings = AnomalySettings
+
+    def __init__(self, settings: AnomalySettings) -> None:
+        super().__init__(settings)
+        self._shape = forests.Shape(settings.trees, settings.height)
+        self._tail = Tail(USUALNESS.size, 0.01, Rates(direction="up", min_effect=settings.min_effect))
+
+    def initial(self) -> State:
+        return {
+            "forests": forests.empty(self._shape),
+            "forming": np.zeros((0, *self._shape.leaves), np.int32),
+            "forming_rows": np.zeros(0, np.int64),
+            "tail": self._tail.initial(),
+            "windows": _WINDOWS.initial(),
+        }
+
+    def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
+        """By base group: events `n`, how many were `scored`, the sum and histogram of scores, masses, and examples."""
+        known = rows.base >= 0
+        keys, place = np.unique(rows.base[known], return_inverse=True)
+        if not len(keys):
+            return self.empty()
+        scores, leaves = forests.score(sealed or forests.empty(self._shape), self._shape, keys, rows, profile)
+        scored = np.flatnonzero(~np.isnan(scores[known]))
+        at, score = place[scored], scores[known][scored]
+        top_score, top_id = _top(at, score, rows.table.id[known][scored], len(keys))
+        columns = {
+            "n": np.bincount(place, minlength=len(keys)),
+            "scored": np.bincount(at, minlength=len(keys)),
+            "total": np.bincount(at, np.rint(score * _FIXED), len(keys)).astype(np.int64),
+            # Bins of usualness from the last to the first: what is most anomalous is the upper tail.
+            "counts": USUALNESS.count(at, 1 - score, len(keys))[:, ::-1].astype(np.int64),
+            "leaves": leaves,
+            "top_score": top_score,
+            "top_id": top_id,
+        }
+        return Summary(keys.astype(np.int32), columns)
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        """Counts add; of the examples the most anomalous stay."""
+        if not len(a) or not len(b):
+            return b if not len(a) else a
+        counts = add_summaries(_counts(a), _counts(b))
+        place = np.concatenate([np.searchsorted(counts.keys, part.keys).repeat(EXAMPLES) for part in (a, b)])
+        score = np.concatenate([a["top_score"].ravel(), b["top_score"].ravel()])
+        ids = np.concatenate([a["top_id"].ravel(), b["top_id"].ravel()])
+        there = score >= 0
+        top_score, top_id = _top(place[there], score[there], ids[there], len(counts))
+        return Summary(counts.keys, {**counts.columns, "top_score": top_score, "top_id": top_id})
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        verdict = Verdict(state)
+        if len(summary):
+            changes = self._tail.step(state["tail"], summary.keys, summary["counts"], context)
+            verdict.findings.extend(self._finding(change, summary, context.profile) for change in changes)
+            self._pivot(state, summary)
+            self._plant(state, summary.keys, context.profile)
+        counted = Summary(summary.keys, {})
+        if len(summary):
+            some = summary["scored"] > 0
+            names = ("scored", "total", "counts")
+            counted = Summary(summary.keys[some], {name: summary[name][some] for name in names})
+        for due in _WINDOWS.add(state["windows"], counted, context):
+            verdict.readings.extend(self._readings(due, context.profile))
+        return Verdict(state, verdict.readings, verdict.findings, sealed=state["forests"])
+
+    def deadline(self, state: State) -> int | None:
+        return _WINDOWS.deadline(state["windows"])
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        kept = np.flatnonzero(~np.isin(state["forests"]["group"], sorted(groups)))
+        state["forests"] = forests.take(state["forests"], kept)
+        state["forming"], state["forming_rows"] = state["forming"][kept], state["forming_rows"][kept]
+        self._tail.forget(state["tail"], groups)
+        _WINDOWS.forget(state["windows"], groups)
+        return state
+
+    def _pivot(self, state: State, summary: Summary) -> None:
+        """Add the pane's masses; where the window is full now, they are what the next panes are scored against.
+
+        `measure` holds the forests too, so they are replaced, never changed.
+        """
+        place, mine = forests.places(state["forests"], summary.keys)
+        state["forming"][place] += summary["leaves"][mine]
+        state["forming_rows"][place] += summary["n"][mine]
+        full = np.flatnonzero(state["forming_rows"] >= self.settings.window)
+        if len(full):
+            state["forests"] = forests.with_masses(
+                state["forests"], full, state["forming"][full], state["forming_rows"][full]
+            )
+            state["forming"][full], state["forming_rows"][full] = 0, 0
+
+    def _plant(self, state: State, keys: Ints, profile: Profile) -> None:
+        """Give a forest to each version whose features have been sealed since it was last seen."""
+        have = set(state["forests"]["group"].tolist())
+        for group in keys.tolist():
+            series = forests.columns_of(profile, group) if group not in have else []
+            if series:
+                at = int(np.searchsorted(state["forests"]["group"], group))
+                state["forests"] = forests.planted(state["forests"], at, group, profile.groups[group], series)
+                state["forming"] = np.insert(state["forming"], at, 0, axis=0)
+                state["forming_rows"] = np.insert(state["forming_rows"], at, 0)
+
+    def _readings(self, due: Due, profile: Profile) -> list[Reading]:
+        readings = []
+        for at, key in enumerate(due.keys.tolist()):
+            n, span = int(due.summary["scored"][at]), (int(due.start[at]), int(due.end[at]))
+            mean = float(due.summary["total"][at]) / _FIXED / n
+            p99 = 1 - USUALNESS.quantile(due.summary["counts"][at][::-1], 0.01)
+            for series, value in (("anomaly_score", mean), ("anomaly_score_p99", p99)):
+                readings.append(Reading(self.name, series, profile.groups[key], value, n, *span))
+        return readings
+
+    def _finding(self, change: Change, summary: Summary, profile: Profile) -> Finding:
+        at = int(np.searchsorted(summary.keys, change.key))
+        group = profile.groups[change.key]
+        support = basis(change.n, "predictions", change.since)
+        sentence = f"{percent(change.value)} of events look anomalous, usually {percent(change.reference)} ({support})"
+        if change.kind == "recovered":
+            sentence = f"as few events look anomalous as usual ({percent(change.value)} of {change.n:,} predictions)"
+        return Finding(
+            kind=change.kind,
+            monitor=self.name,
+            series="anomalous_share",
+            group=group,
+            since=change.since,
+            value=change.value,
+            n=change.n,
+            summary=f"{model_words(group)}: {sentence}.",
+            reference=change.reference,
+            low=change.low,
+            high=change.high,
+            provisional=change.provisional,
+            evidence={} if change.kind == "recovered" else {"examples": _words(summary, at)},
+        )
+
+
+def _counts(summary: Summary) -> Summary:
+    return Summary(summary.keys, {n: column for n, column in summary.columns.items() if not n.startswith("top_")})
+
+
+def _words(summary: Summary, at: int) -> list[str]:
+    there = summary["top_score"][at] >= 0
+    return [str(name) for name in summary["top_id"][at][there].tolist()]
+
+
+def _top(place: npt.NDArray[Any], score: Floats, ids: npt.NDArray[Any], keys: int) -> tuple[Floats, Any]:
+    """The highest scores of each key and whose they are, shape (keys, EXAMPLES); equal ones by the alphabet."""
+    top_score, top_id = np.full((keys, EXAMPLES), -1.0), np.full((keys, EXAMPLES), "", object)
+    if not len(place):
+        return top_score, top_id
+    order = np.lexsort([-score, place])
+    first = np.searchsorted(place[order], place[order])
+    last = score[order][np.minimum(first + EXAMPLES, len(order)) - 1]
+    near = order[(np.arange(len(order)) - first < EXAMPLES) | (score[order] == last)]
+    ranked = sorted(near.tolist(), key=lambda row: (int(place[row]), -float(score[row]), str(ids[row])))
+    rank, before = 0, -1
+    for row in ranked:
+        key = int(place[row])
+        rank, before = (rank + 1 if key == before else 0), key
+        if rank < EXAMPLES:
+            top_score[key, rank], top_id[key, rank] = score[row], ids[row]
+    return top_score, top_id
