@@ -17,7 +17,7 @@ ANY = st.lists(st.floats(allow_nan=False) | st.sampled_from([-0.0, -1.0, 1.0, 2.
 
 
 @given(PROBABILITIES)
-def test_codes_of_probabilities_have_the_same_order_and_ties_and_give_the_probability_back(
+def test_codes_of_probabilities_keep_order_and_ties_and_give_the_probability_back(
     numbers: list[float],
 ) -> None:
     """Up to the last bit; a score above 0.5 that 1 - x rounds is impossible (Sterbenz)."""

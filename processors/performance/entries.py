@@ -1,0 +1,203 @@
+"""A sparse cube of signed counts: all that is remembered of outcomes.
+
+An entry says how often something was seen in a unit, which is a group's outcomes of one hour or of all hours. Counts
+are integers, also those that make up sums (`kernels.exact`), so entries merge in any order and a correction is the
+old fact with -1 and the new one with +1. To look at larger units, rename the units and gather again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from processors.base import Summary
+from processors.kernels import scores
+from processors.profile import HOUR_US
+from processors.rows import Bools, Index, Ints, Longs, Table
+
+# What an entry counts: a kind, and above it a number that says which.
+COUNT, CELL, SCORE, CLASS_SCORE, ERROR, SUM = range(6)
+KINDS = 8
+
+# COUNT: which rows, by `code`.
+ROWS, CORRECTIONS, LOSS_ROWS, ERROR_ROWS, PERCENT_ROWS = range(5)
+
+# SUM: of what, by the number above the kind; `code` is the limb.
+LOSS, LOSS_SQUARED, BRIER, BRIER_SQUARED = range(4)
+BIAS, ABSOLUTE, SQUARED, FOURTH, TARGET, TARGET_SQUARED, PERCENT, PINBALL, PINBALL_SQUARED = range(4, 13)
+
+_HOUR_BITS = 32
+_HOUR_ZERO = 1 << (_HOUR_BITS - 1)
+_GROUP_SHIFT = _HOUR_BITS + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entries(Table):
+    """Sorted by (unit, what, code), one entry each. `what` is kind + KINDS * number; `value` the signed count.
+
+    A score's code is `kernels.scores`'; a confusion cell's holds predicted class, actual class and whether they agree.
+    """
+
+    unit: Longs
+    what: Ints
+    code: Longs
+    value: Longs
+
+    def of(self, kind: int) -> Entries:
+        """The entries of one kind."""
+        return self.take(self.what % KINDS == kind)
+
+    def renamed(self, unit: Longs) -> Entries:
+        """The same counts in other units."""
+        return gathered(unit, self.what, self.code, self.value)
+
+
+NO_ENTRIES = Entries(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def gathered(unit: Longs, what: Ints, code: Longs, value: Longs) -> Entries:
+    """Entries in order, equal ones added up, those that come to nothing left out."""
+    order = np.lexsort((code, what, unit))
+    unit, what, code, value = unit[order], what[order], code[order], value[order]
+    new = np.ones(len(unit), np.bool_)
+    new[1:] = (unit[1:] != unit[:-1]) | (what[1:] != what[:-1]) | (code[1:] != code[:-1])
+    first = np.flatnonzero(new)
+    sums = np.add.reduceat(value, first) if len(first) else value
+    kept = first[sums != 0]
+    return Entries(unit[kept], what[kept], code[kept], sums[sums != 0])
+
+
+def merged(parts: Sequence[Entries]) -> Entries:
+    """All entries of the parts, added up."""
+    filled = [part for part in parts if len(part)]
+    if len(filled) <= 1:
+        return filled[0] if filled else NO_ENTRIES
+    together = Entries.concat(filled)
+    return gathered(together.unit, together.what, together.code, together.value)
+
+
+def cell_code(predicted: Ints, actual: Ints, same: Bools) -> Longs:
+    """Code of a cell of the confusion matrix; class -1 (not admitted) has its own row and column."""
+    return ((predicted.astype(np.int64) + 1) << 20) | ((actual.astype(np.int64) + 1) << 1) | same
+
+
+def cell_of(code: Longs) -> tuple[Longs, Longs, Bools]:
+    """(predicted, actual, same) of a cell."""
+    return (code >> 20) - 1, ((code & ((1 << 20) - 1)) >> 1) - 1, (code & 1) == 1
+
+
+def cohort_unit(group: Ints, cohort: Longs, counted: Bools) -> Longs:
+    """Unit of a group's outcomes of one hour; those for windows (`counted`) and corrections apart."""
+    hour = np.clip(cohort // HOUR_US, -_HOUR_ZERO, _HOUR_ZERO - 1) + _HOUR_ZERO
+    return (group.astype(np.int64) << _GROUP_SHIFT) | (hour << 1) | counted
+
+
+def group_unit(group: Any) -> Any:
+    """Unit of all outcomes of a group."""
+    return np.asarray(group, np.int64) << _GROUP_SHIFT
+
+
+def group_of(unit: Any) -> Any:
+    """Group number of a unit."""
+    return unit >> _GROUP_SHIFT
+
+
+def hour_of(unit: Any) -> Any:
+    """Start (microseconds) of the hour of a cohort's unit."""
+    return (((unit >> 1) & ((1 << _HOUR_BITS) - 1)) - _HOUR_ZERO) * HOUR_US
+
+
+def is_counted(unit: Longs) -> Bools:
+    """Is it the part of a cohort that windows see?"""
+    counted: Bools = (unit & 1) == 1
+    return counted
+
+
+def coarsened(entries: Entries, most: int) -> Entries:
+    """The same with at most `most` distinct scores (and as many errors) a unit; coarser only where there were more."""
+    kind = entries.what % KINDS
+    scored = (kind == SCORE) | (kind == CLASS_SCORE) | (kind == ERROR)
+    # Both signs of a score are coarsened alike: they are ranked against each other.
+    family = np.where(kind == CLASS_SCORE, entries.what // KINDS // 2 * KINDS + kind, kind)
+    rows = np.flatnonzero(scored)
+    order = rows[np.lexsort((family[rows], entries.unit[rows]))]
+    same = (entries.unit[order][1:] == entries.unit[order][:-1]) & (family[order][1:] == family[order][:-1])
+    cuts = np.concatenate([[0], np.flatnonzero(~same) + 1, [len(order)]]) if len(order) else np.zeros(1, np.int64)
+    code = entries.code.copy()
+    for part in np.flatnonzero(np.diff(cuts) > most).tolist():
+        mine = order[cuts[part] : cuts[part + 1]]
+        code[mine] = scores.coarsened(code[mine], scores.bits_to_drop(code[mine], most))
+    return gathered(entries.unit, entries.what, code, entries.value)
+
+
+def to_summary(entries: Entries) -> Summary:
+    """Entries as a summary: `keys` are the groups, the columns are the entries' and longer than the keys."""
+    keys = np.unique(group_of(entries.unit)).astype(np.int32)
+    return Summary(keys, {name: getattr(entries, name) for name in ("unit", "what", "code", "value")})
+
+
+def from_summary(summary: Summary) -> Entries:
+    """The entries that `to_summary` was given."""
+    if not summary.columns:
+        return NO_ENTRIES
+    return Entries(summary["unit"], summary["what"], summary["code"], summary["value"])
+
+
+class Shelf:
+    """Entries that are kept: cheap to add to, and to take units from. Holds no data itself; the state is a tree.
+
+    Sorted runs, each at least twice as long as the next, so that an entry is merged only a few times in its life.
+    """
+
+    def __init__(self, most_scores: int, budget: int) -> None:
+        """`most_scores` distinct scores a unit; fewer once there are more than `budget` entries in all."""
+        self._most_scores = most_scores
+        self._budget = budget
+
+    def initial(self) -> list[Any]:
+        """The state of an empty shelf."""
+        return []
+
+    def add(self, runs: list[Any], entries: Entries) -> None:
+        """Put entries in; changes `runs` in place."""
+        if not len(entries):
+            return
+        while runs and len(runs[-1]["unit"]) < 2 * len(entries):
+            entries = self._within_bounds(merged([Entries(**runs.pop()), entries]), len(runs) == 0)
+        if len(entries):
+            runs.append(entries.to_state())
+
+    def read(self, runs: list[Any], units: Longs) -> Entries:
+        """The entries of these units (ascending)."""
+        return merged([_units_of(Entries(**run), units) for run in runs])
+
+    def remove(self, runs: list[Any], units: Longs) -> None:
+        """Drop the entries of these units (ascending); changes `runs` in place."""
+        if len(units):
+            kept = [Entries(**run).take(_outside(run["unit"], units)) for run in runs]
+            runs[:] = [entries.to_state() for entries in kept if len(entries)]
+
+    def _within_bounds(self, entries: Entries, bottom: bool) -> Entries:
+        most = self._most_scores
+        entries = coarsened(entries, most)
+        while bottom and len(entries) > self._budget and most > 64:
+            most //= 2
+            entries = coarsened(entries, most)
+        return entries
+
+
+def _units_of(entries: Entries, units: Longs) -> Entries:
+    start = np.searchsorted(entries.unit, units, "left")
+    size = np.searchsorted(entries.unit, units, "right") - start
+    ends = np.cumsum(size)
+    rows: Index = np.arange(ends[-1] if len(ends) else 0) + np.repeat(start - (ends - size), size)
+    return entries.take(rows)
+
+
+def _outside(unit: Longs, units: Longs) -> Bools:
+    at = np.minimum(np.searchsorted(units, unit), len(units) - 1)
+    outside: Bools = units[at] != unit
+    return outside

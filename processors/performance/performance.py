@@ -1,0 +1,176 @@
+"""Performance: how right each model was, by window, by cohort and in total; overall and by segment.
+
+Outcomes are counted, not stored: confusion cells, scores with their class, exact sums of losses (`entries`). What can
+be counted equals scikit-learn's number on the same events, to float rounding; the areas under curves do too as long
+as a unit holds at most `score_points` distinct scores, and are within about 0.001 beyond. `docs/readings.md` says
+what each series means.
+
+- `window`: first labels only, by the pane of the outcome; what detectors and thresholds look at. Never revised.
+- `cohort`: by the hour of the prediction, with late labels and corrections; revised until it is final.
+- `total`: everything since the version began, with corrections.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from processors.base import Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.performance import entries as cube
+from processors.performance.cohorts import Cohorts
+from processors.performance.entries import Entries, Shelf
+from processors.performance.measured import Units
+from processors.performance.readings import Frame, read_out
+from processors.performance.tally import tallied
+from processors.performance.thresholds import Threshold, crossed
+from processors.performance.totals import Totals
+from processors.profile import HOUR_US, Profile
+from processors.registry import register
+from processors.rows import Ints, Longs
+from processors.slices import OutcomeRows
+from processors.windows import Due, Windows
+
+_WAIT_US = 7 * 24 * HOUR_US
+
+
+class PerformanceSettings(MonitorSettings):
+    """What is measured besides the fixed list, and how much is remembered."""
+
+    quantile: float | None = Field(default=None, gt=0, lt=1)
+    """Quantile that regressions predict: adds the series `quantile_loss`."""
+    thresholds: tuple[Threshold, ...] = ()
+    """Bounds on series whose crossing is an alert."""
+    score_points: int = Field(default=4096, ge=64)
+    """Distinct scores kept apart in a window, cohort or total; beyond it the nearest are taken together."""
+    ranked_classes: int = Field(default=20, ge=0)
+    """Classes of a multiclass model whose probabilities are ranked for `roc_auc`."""
+    group_cohorts: int = Field(default=24 * 32, ge=1)
+    """Open cohorts of one group; beyond it the oldest becomes final."""
+    cohorts: int = Field(default=100_000, ge=1)
+    """Open cohorts in all."""
+    entries: int = Field(default=1_000_000, ge=10_000)
+    """Counts kept for each of windows, cohorts and totals before scores are taken together further."""
+
+
+@register("performance")
+class Performance(Monitor[PerformanceSettings, OutcomeRows]):
+    """Outcomes by group and hour → accuracy, F1, ROC AUC, RMSE and the other series of `docs/readings.md`."""
+
+    Settings = PerformanceSettings
+    consumes = "outcomes"
+    alarm_share = 0.0
+
+    def __init__(self, settings: PerformanceSettings) -> None:
+        super().__init__(settings)
+        self._shelf = Shelf(settings.score_points, settings.entries)
+        self._windows = Windows()
+        self._totals = Totals(self._shelf)
+        self._cohorts = Cohorts(self._shelf, settings.group_cohorts, settings.cohorts)
+
+    def measure(self, rows: OutcomeRows, profile: Profile, sealed: None) -> Summary:
+        """Signed counts by group and hour, see `entries`."""
+        return cube.to_summary(tallied(rows, profile, self.settings.quantile, self.settings.ranked_classes))
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        """All counts of both, added up."""
+        return cube.to_summary(cube.merged([cube.from_summary(a), cube.from_summary(b)]))
+
+    def empty(self) -> Summary:
+        """No counts."""
+        return cube.to_summary(cube.NO_ENTRIES)
+
+    def initial(self) -> State:
+        """Nothing was seen and nothing fires."""
+        return {
+            "windows": self._windows.initial(),
+            "recent": self._shelf.initial(),
+            "totals": self._totals.initial(),
+            "cohorts": self._cohorts.initial(),
+            "span": 0,
+            "firing": {},
+        }
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        """Add the pane to windows, totals and cohorts; read those that are due."""
+        pane = cube.from_summary(summary)
+        state["span"] = context.window_span
+        verdict = Verdict(state)
+        self._judge_windows(verdict, pane, context)
+        self._judge_cohorts(verdict, pane, context)
+        return verdict
+
+    def deadline(self, state: State) -> int | None:
+        """When the next window or cohort is due though nothing comes."""
+        times = [self._windows.deadline(state["windows"]), self._cohorts.deadline(state["cohorts"], state["span"])]
+        return min((time for time in times if time is not None), default=None)
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        """Drop everything of these groups."""
+        units = cube.group_unit(np.array(sorted(groups), np.int64))
+        self._windows.forget(state["windows"], groups)
+        self._shelf.remove(state["recent"], units)
+        self._totals.forget(state["totals"], groups)
+        self._cohorts.forget(state["cohorts"], groups)
+        for group in groups:
+            state["firing"].pop(str(group), None)
+        return state
+
+    def _judge_windows(self, verdict: Verdict, pane: Entries, context: Judging) -> None:
+        """Windows and totals. What had run out before the pane is read without it.
+
+        1. Read the windows that had run out.
+        2. Add the pane.
+        3. Read the windows that it fills, and the totals of all groups whose windows were read.
+        """
+        state = verdict.state
+        overdue = self._windows.overdue(state["windows"], context)
+        self._read_windows(verdict, overdue, context)
+        seen = pane.take(cube.is_counted(pane.unit))
+        seen = seen.renamed(cube.group_unit(cube.group_of(seen.unit)))
+        self._shelf.add(state["recent"], seen)
+        self._totals.add(state["totals"], pane, context)
+        read = [overdue.keys]
+        for due in self._windows.add(state["windows"], _rows_by_group(seen), context):
+            self._read_windows(verdict, due, context)
+            read.append(due.keys)
+        self._read_totals(verdict, np.unique(np.concatenate(read)), context)
+
+    def _read_windows(self, verdict: Verdict, due: Due, context: Judging) -> None:
+        runs, units = verdict.state["recent"], cube.group_unit(due.keys)
+        spans = list(zip(due.start.tolist(), due.end.tolist(), strict=True))
+        frames = [Frame("window", start, end) for start, end in spans]
+        readings = self._readings(self._shelf.read(runs, units), units, frames, context)
+        self._shelf.remove(runs, units)
+        verdict.readings.extend(readings)
+        numbers = {context.profile.groups[group]: str(group) for group in due.keys.tolist()}
+        for reading in readings if self.settings.thresholds else ():
+            firing = verdict.state["firing"]
+            verdict.findings.extend(crossed(self.settings.thresholds, firing, numbers[reading.group], reading))
+
+    def _read_totals(self, verdict: Verdict, groups: Ints, context: Judging) -> None:
+        read = self._totals.read(verdict.state["totals"], groups, context)
+        late = self._cohorts.after_final(verdict.state["cohorts"], read.group)
+        frames = [
+            Frame("total", since, context.end, {"after_final": count} if count else {})
+            for since, count in zip(read.since.tolist(), late, strict=True)
+        ]
+        verdict.readings.extend(self._readings(read.entries, cube.group_unit(read.group), frames, context))
+
+    def _judge_cohorts(self, verdict: Verdict, pane: Entries, context: Judging) -> None:
+        wait_us = int(context.coverage.get("wait_us", _WAIT_US))
+        ready = self._cohorts.add(verdict.state["cohorts"], pane, context, wait_us)
+        columns = (cube.hour_of(ready.unit), ready.revision, ready.final, ready.early)
+        frames = []
+        for hour, revision, final, early in zip(*(column.tolist() for column in columns), strict=True):
+            details = {"as_of": context.end, "revision": revision, "final": final} | ({"early": True} if early else {})
+            frames.append(Frame("cohort", hour, hour + HOUR_US, details))
+        verdict.readings.extend(self._readings(ready.entries, ready.unit, frames, context))
+
+    def _readings(self, entries: Entries, units: Longs, frames: list[Frame], context: Judging) -> list[Reading]:
+        return read_out(Units(entries, units), frames, context, self.name, self.settings.quantile)
+
+
+def _rows_by_group(seen: Entries) -> Summary:
+    """Outcomes of each group, for the windows to count."""
+    rows = seen.take((seen.what == cube.COUNT) & (seen.code == cube.ROWS))
+    return Summary(cube.group_of(rows.unit).astype(np.int32), {"n": rows.value})

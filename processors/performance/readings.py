@@ -1,0 +1,113 @@
+"""Readings of units: each is measured by its model's task as it is known now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+
+from processors.base import Judging, Reading
+from processors.performance import entries as cube
+from processors.performance.classification import accuracy, binary, classified, multiclass
+from processors.performance.measured import Column, Units
+from processors.performance.regression import regression
+from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a unit is a reading of: its scope, its bounds, and details that all its series share."""
+
+    scope: Literal["window", "cohort", "total"]
+    start: int
+    end: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_out(
+    units: Units, frames: list[Frame], context: Judging, monitor: str, quantile: float | None
+) -> list[Reading]:
+    """All series of all units, unit by unit; `frames` has one entry a unit."""
+    groups = cube.group_of(units.units).tolist()
+    found: list[list[Reading]] = [[] for _ in groups]
+    for places, columns, left_out in _measured(units, groups, context.profile, quantile):
+        heads = [
+            _Head.of(frames[place], context, groups[place], monitor, excluded)
+            for place, excluded in zip(places, left_out, strict=True)
+        ]
+        for column in columns:
+            for row, at in enumerate(column.place.tolist()):
+                found[places[at]].append(heads[at].reading(column, row))
+    return [reading for of_unit in found for reading in of_unit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What all readings of a unit share."""
+
+    shared: Mapping[str, Any]
+    details: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frame: Frame, context: Judging, group: int, monitor: str, excluded: int) -> _Head:
+        key = context.profile.groups[group]
+        known = context.coverage.get(key.model, {})
+        details = dict(frame.details)
+        if known.get("keep_rate") is not None:
+            details["keep_rate"] = known["keep_rate"]
+        if excluded:
+            details["excluded"] = excluded
+        shared = {
+            "monitor": monitor,
+            "group": key,
+            "start": frame.start,
+            "end": frame.end,
+            "scope": frame.scope,
+            "coverage": known.get("coverage"),
+        }
+        return cls(shared, details)
+
+    def reading(self, column: Column, row: int) -> Reading:
+        """One series of the unit; what is not a finite number is undefined."""
+        value = _finite(column.value[row])
+        bounds = column.interval if value is not None else None
+        return Reading(
+            series=column.series,
+            value=value,
+            n=int(column.n[row]),
+            low=_finite(bounds[0][row]) if bounds else None,
+            high=_finite(bounds[1][row]) if bounds else None,
+            details={**self.details, **column.details[row]} if column.details else self.details,
+            **self.shared,
+        )
+
+
+def _finite(number: Any) -> float | None:
+    plain = float(number)
+    return plain if isfinite(plain) else None
+
+
+def _measured(
+    units: Units, groups: list[int], profile: Profile, quantile: float | None
+) -> Iterator[tuple[list[int], list[Column], list[int]]]:
+    """(places, columns of these, outcomes of each that the measures leave out), by task as it is known now."""
+    kinds: dict[tuple[int, str], list[int]] = {}
+    for place, group in enumerate(groups):
+        task = profile.task(group)
+        kinds.setdefault((task, profile.groups[group].model if task == MULTICLASS else ""), []).append(place)
+    for (task, _), places in kinds.items():
+        some = units.some(np.array(places))
+        if task == REGRESSION:
+            columns, used = regression(some, quantile), some.count(cube.ERROR_ROWS)
+        elif task == BINARY:
+            positive = np.array([profile.positive(groups[place]) for place in places], np.int32)
+            columns, used = binary(some, positive), classified(some)
+        elif task == MULTICLASS:
+            columns, used = multiclass(some, profile.classes(groups[places[0]])), classified(some)
+        else:
+            columns, used = accuracy(some), classified(some)
+        left_out = np.maximum(some.count(cube.ROWS) - used, 0).astype(np.int64)
+        yield places, columns, left_out.tolist()
