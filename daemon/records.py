@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,7 +86,7 @@ class Polled:
     revoked: tuple[Partition, ...] = ()
     gaps: list[Gap] = field(default_factory=list)
     controls: list[dict[str, Any]] = field(default_factory=list)
-    """Control lines of a dump, in the order of reading."""
+    """Control lines of a dump, in the order of reading; they stood before all `runs` of this poll."""
     lag: Mapping[Partition, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
