@@ -28,6 +28,9 @@ MOST_ITEMS = 50
 LONGEST_TEXT = 1_000
 _DEEPEST = 6
 
+CLOUD_EVENT_HEADERS = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
+"""What CloudEvents' Kafka binding asks of a message that is an event as a whole (structured mode)."""
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -125,7 +128,7 @@ def reading_message(reading: Reading, source: str, config_hash: str) -> Message:
     }
     subject = subject_of(group)
     event = cloud_event("vigil.reading", data, source=source, event_id=digest(data), subject=subject, time=reading.end)
-    return Message(subject.encode(), event)
+    return Message(subject.encode(), event, CLOUD_EVENT_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)

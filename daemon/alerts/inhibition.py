@@ -15,7 +15,6 @@ EFFECTS = frozenset(
     {
         "anomaly",
         "attribution",
-        "attribution_drift",
         "calibration",
         "concept_drift",
         "estimated_performance",
@@ -24,7 +23,7 @@ EFFECTS = frozenset(
         "prediction_drift",
     }
 )
-"""Monitors of what a model makes of its features. Limits that somebody set by hand are not among them."""
+"""Monitors of what a model makes of its features."""
 
 
 def is_cause(alert: Alert) -> bool:
