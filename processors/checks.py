@@ -47,12 +47,12 @@ class Stream:
     readings: list[tuple[Reading, ...]]
 
 
-def example_rows(
+def example_rows(  # noqa: PLR0917 - each makes sense alone
     consumes: Consumes, seed: int = 0, panes: int = 60, rows: int = 96, ugly: bool = False, sealed: bool = True
 ) -> Stream:
     """The example stream as rows of the kind that a monitor consumes; `sealed` says whether series have their bins."""
     events = examples.example_events(panes, rows, seed, ugly)
-    profile = _profile(examples.example_events(10, 400, seed + 1), sealed)
+    profile = _profile(examples.example_events(10, 400, seed + 1, calm=True), sealed)
     located = []
     for pane, batch in enumerate(events):
         start = START_US + pane * PANE_US
@@ -141,7 +141,7 @@ def parts_merge_to_the_whole(make: Make) -> None:
 
 
 def merging_is_associative_and_commutative(make: Make) -> None:
-    """a + b = b + a, and (a + b) + c = a + (b + c)."""
+    """The laws a + b = b + a, and (a + b) + c = a + (b + c)."""
     monitor = make()
     merge = monitor.merge
     summaries = _summaries(monitor, _stream(make))
@@ -183,7 +183,7 @@ def judging_twice_gives_the_same(make: Make) -> None:
 
 
 def a_restart_does_not_show(make: Make) -> None:
-    """State and sealed, packed and unpacked after every few panes and given to a new instance, go on as if nothing was."""
+    """State and sealed, packed, unpacked and given to a new instance every few panes, go on as if nothing was."""
     stream = _stream(make)
     straight = _run(make, stream)
     assert _told(_run(make, stream, restart_every=1)) == _told(straight), "a restart at every pane shows"

@@ -116,18 +116,20 @@ def explanations_of(events: Sequence[Event]) -> Explanations:
     return Explanations(table.time, table.model, table.version, table.key, table.id, table.attributions, table.names)
 
 
-def example_events(panes: int = 60, rows: int = 96, seed: int = 0, ugly: bool = False) -> list[list[Event]]:
+def example_events(
+    panes: int = 60, rows: int = 96, seed: int = 0, ugly: bool = False, calm: bool = False
+) -> list[list[Event]]:
     """A stream of prediction events with labels, pane by pane; a list of events for each.
 
     Two versions of a binary model, one multiclass model and one regression share the rows. From the middle on (and
     until five sixths) `amount` is a thousand times larger, `country` is often absent, and half of the answers are
-    wrong. With `ugly` every row has something ordinary-ugly: infinities, nulls, wrong types, unseen categories,
-    missing and new features, unknown classes, no label.
+    wrong; not with `calm`. With `ugly` every row has something ordinary-ugly: infinities, nulls, wrong types, unseen
+    categories, missing and new features, unknown classes, no label.
     """
     rng = np.random.default_rng(seed)
     events: list[list[Event]] = []
     for pane in range(panes):
-        bad = panes // 2 <= pane < panes * 5 // 6
+        bad = not calm and panes // 2 <= pane < panes * 5 // 6
         start = START_US + pane * PANE_US
         events.append([_event(rng, f"{pane}-{row}", start + row * PANE_US // rows, row, bad) for row in range(rows)])
         if ugly:

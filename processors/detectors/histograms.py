@@ -14,7 +14,7 @@ largest dispersion (see `dispersion`) of three rates: the upper half of the refe
 
 Recovery swaps the roles: the bins that had gained when it fired are one event, and the null is that its rate is still
 at least the reference's plus eps; besides, the distribution since it came back must be near the reference's as a whole.
-The reference is adopted or grows from own panes, just as in `rates`.
+The reference is adopted or grows from own panes (see `reference`).
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
 """
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion
+from processors.detectors import columns, dispersion, reference
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.detectors.projection import best_bet, sampling_error, total_variation
 from processors.detectors.rates import TILTS
@@ -48,12 +48,7 @@ _EVENTS = (len(HALF_LIVES), WIDTH)
 
 _LAYOUT: columns.Layout = {
     "firing": (np.bool_, (), 0),
-    "ref": (np.float64, (WIDTH,), 0),
-    "ref_start": (np.int64, (), -1),
-    "ref_end": (np.int64, (), -1),
-    "adopted": (np.bool_, (), 0),
-    "young": (np.float64, (WIDTH,), 0),
-    "young_start": (np.int64, (), -1),
+    **reference.layout(WIDTH),
     "middle": (np.int8, (), -1),  # the bin at which the upper half of the first reference begins
     "dispersion": (np.float64, (), 1),
     "eps": (np.float64, (), 1),
@@ -91,8 +86,6 @@ class Histograms:
     """Of series that are still bad, at most one is expected to be taken for well in this time."""
     update_us: int = HOUR_US
     """How often a firing series is reported anew."""
-    settle_us: int = 7 * DAY_US
-    """Span of own panes after which the reference grows no more."""
 
     def initial(self) -> State:
         """The state before the first pane."""
@@ -120,8 +113,7 @@ class Histograms:
         """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
         self._grow(state, keys)
         self.forget(state, frozenset(keys.tolist()))
-        state["ref"][keys] = np.asarray(counts, np.float64)
-        state["adopted"][keys] = True
+        reference.adopt(state, keys, np.asarray(counts, np.float64))
         self._bound(state, keys)
 
     def forget(self, state: State, keys: frozenset[int]) -> None:
@@ -233,36 +225,22 @@ class Histograms:
             high=min(1.0, value + error),
             n=round(n),
             since=int(state["since"][key]),
-            provisional=bool(
-                not state["adopted"][key] and int(state["ref_end"][key] - state["ref_start"][key]) < DAY_US
-            ),
+            provisional=reference.provisional(state, key),
             log_evidence=log_evidence,
             counts=counts,
         )
 
     def _learn(self, state: State, pane: _Pane) -> None:
-        """Let calm panes age; those without evidence against them join the reference."""
-        pane = pane.take(state["ref_end"][pane.keys] - state["ref_start"][pane.keys] < self.settle_us)
+        """Let calm panes age and join the reference."""
+        pane = pane.take(reference.growing(state, pane.keys))
         keys = pane.keys
         if not len(keys):
             return
-        known = state["ref"][keys].sum(axis=1)
-        self._learn_dispersion(state, pane.take((known > 0) & (state["run"][keys] < _UNEVEN)))
-        young = state["young"][keys]
-        fresh = young.sum(axis=1) <= 0
-        state["young_start"][keys] = np.where(fresh, pane.start, state["young_start"][keys])
-        state["young"][keys] = young = young + pane.counts
-        enough = np.where(known > 0, np.maximum(self.warmup / 2, known / 10), self.warmup)
-        self._join(state, keys[(young.sum(axis=1) >= enough) & (state["run"][keys] <= 0)], pane.end)
-
-    def _join(self, state: State, keys: Ints, end: int) -> None:
-        own = keys[~state["adopted"][keys]]
-        state["ref"][own] += state["young"][own]
-        begun = state["ref_start"][keys]
-        state["ref_start"][keys] = np.where(begun < 0, state["young_start"][keys], begun)
-        state["ref_end"][keys] = end
-        state["young"][keys] = 0
-        self._bound(state, keys)
+        run = state["run"][keys]
+        self._learn_dispersion(state, pane.take((state["middle"][keys] >= 0) & (run < _UNEVEN)))
+        moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
+        dispersion.promote(state["views"], _views(moved).ravel())
+        self._bound(state, moved)
 
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
@@ -319,6 +297,9 @@ def _run(state: State, pane: _Pane, gain: Floats) -> None:
 
 
 def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "run", "run_counts", "young", "back"):
+    for name in ("recent", "evidence", "run", "run_counts", "back"):
         state[name][key] = 0
-    state["run_start"][key] = state["young_start"][key] = -1
+    state["run_start"][key] = -1
+    keys = np.array([key], np.int32)
+    reference.drop(state, keys)
+    dispersion.drop(state["views"], _views(keys).ravel())

@@ -11,9 +11,8 @@ spent, whatever the number of series and their dependence on each other. Measure
 happens when panes depend on each other in time, which dividing by D (see `dispersion`) is to make up for.
 
 The null is composite: r is the reference's upper bound (Wilson, 1 - beta, its trials divided by D) plus `min_effect`;
-few reference trials make it lenient. The reference is adopted, or grows from a series' own panes: panes wait in
-`young` and join once they are numerous and the evidence is at its floor; none join from the alarm until recovery, and
-none after `settle_us`. Recovery is the same test with the roles swapped (null: the rate is still at least r), started
+few reference trials make it lenient. The reference is adopted, or grows from a series' own panes (see `reference`).
+Recovery is the same test with the roles swapped (null: the rate is still at least r), started
 at the alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
@@ -28,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion
+from processors.detectors import columns, dispersion, reference
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.rows import Bools, Floats, Ints
@@ -66,8 +65,6 @@ class Rates:
     """Of series that are still bad, at most one is expected to be taken for well in this time."""
     update_us: int = HOUR_US
     """How often a firing series is reported anew."""
-    settle_us: int = 7 * DAY_US
-    """Span of own panes after which the reference grows no more."""
 
     def initial(self) -> State:
         """The state before the first pane."""
@@ -94,20 +91,18 @@ class Rates:
         columns.grow(state, self._layout(), keys)
         pane = _Pane(keys, self._sides(count, total), total, start, end)
         firing = state["side"][keys] > 0
-        changes = self._watch(
-            state, pane.take(~firing & self._ready(state, keys)), weight[~firing & self._ready(state, keys)]
-        )
-        changes += self._follow(state, pane.take(firing))
-        self._learn(state, pane.take(state["side"][keys] == 0), count[state["side"][keys] == 0])
+        judged = ~firing & self._ready(state, keys)
+        changes = self._watch(state, pane.take(judged), weight[judged]) + self._follow(state, pane.take(firing))
+        calm = state["side"][keys] == 0
+        self._learn(state, pane.take(calm), count[calm])
         return sorted(changes, key=lambda change: change.key)
 
     def adopt(self, state: State, keys: Ints, hits: npt.ArrayLike, trials: npt.ArrayLike) -> None:
         """Let counts be the reference of `keys` (ascending); they grow no more. Their evidence starts anew."""
         columns.grow(state, self._layout(), keys)
         columns.clear(state, self._layout(), keys)
-        state["ref_hits"][keys] = np.asarray(hits, np.float64)
-        state["ref_trials"][keys] = np.asarray(trials, np.float64)
-        state["adopted"][keys] = True
+        count, total = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+        reference.adopt(state, keys, np.stack([count, total - count], axis=1))
         self._set_edge(state, keys)
 
     def forget(self, state: State, keys: frozenset[int]) -> None:
@@ -117,7 +112,7 @@ class Rates:
     def reference_of(self, state: State, keys: Ints) -> tuple[Floats, Floats]:
         """Hits and trials of the reference of each of `keys`; zeros where there is none."""
         columns.grow(state, self._layout(), keys)
-        return state["ref_hits"][keys], state["ref_trials"][keys]
+        return state["ref"][keys, 0], state["ref"][keys].sum(axis=1)
 
     def firing(self, state: State, keys: Ints) -> Bools:
         """Which of `keys` fire now?"""
@@ -128,14 +123,6 @@ class Rates:
         sides = 2 if self.direction == "both" else 1
         return {
             "side": (np.int8, (), 0),  # 0: calm; else 1 + the side that fires
-            "ref_hits": (np.float64, (), 0),
-            "ref_trials": (np.float64, (), 0),
-            "ref_start": (np.int64, (), -1),
-            "ref_end": (np.int64, (), -1),
-            "adopted": (np.bool_, (), 0),
-            "young_hits": (np.float64, (), 0),
-            "young_trials": (np.float64, (), 0),
-            "young_start": (np.int64, (), -1),
             "dispersion": (np.float64, (), 1),
             "edge": (np.float64, (sides,), 1),
             "evidence": (np.float64, (sides, len(TILTS)), 0),
@@ -147,6 +134,7 @@ class Rates:
             "hits": (np.float64, (), 0),
             "trials": (np.float64, (), 0),
             "reported": (np.int64, (), 0),
+            **reference.layout(2),  # hits and misses
             **dispersion.LAYOUT,
         }
 
@@ -156,7 +144,9 @@ class Rates:
         return {"up": up, "down": down, "both": np.concatenate([up, down], axis=1)}[self.direction]
 
     def _ready(self, state: State, keys: Ints) -> Bools:
-        return np.asarray((state["ref_trials"][keys] >= self.warmup) & (state["edge"][keys] < _CERTAIN).any(axis=1))
+        return np.asarray(
+            (state["ref"][keys].sum(axis=1) >= self.warmup) & (state["edge"][keys] < _CERTAIN).any(axis=1)
+        )
 
     def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the rate beyond the edge?"""
@@ -229,9 +219,11 @@ class Rates:
         return change
 
     def _restart(self, state: State, key: int) -> None:
-        for name in ("evidence", "run", "run_hits", "run_trials", "young_hits", "young_trials"):
+        for name in ("evidence", "run", "run_hits", "run_trials"):
             state[name][key] = 0
-        state["run_start"][key] = state["young_start"][key] = -1
+        state["run_start"][key] = -1
+        reference.drop(state, np.array([key]))
+        dispersion.drop(state, np.array([key]))
 
     def _report(
         self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
@@ -246,53 +238,33 @@ class Rates:
             kind=kind,
             direction="down" if falls else "up",
             value=hits / trials if trials else float("nan"),
-            reference=float(state["ref_hits"][key] / state["ref_trials"][key]),
+            reference=float(state["ref"][key, 0] / state["ref"][key].sum()),
             low=float(low[0]),
             high=float(high[0]),
             n=round(trials),
             since=int(state["since"][key]),
-            provisional=self._provisional(state, key),
+            provisional=reference.provisional(state, key),
             log_evidence=log_evidence,
         )
 
-    def _provisional(self, state: State, key: int) -> bool:
-        return not state["adopted"][key] and int(state["ref_end"][key] - state["ref_start"][key]) < DAY_US
-
     def _learn(self, state: State, pane: _Pane, hits: Floats) -> None:
-        """Let calm panes age; those without evidence against them join the reference."""
-        open_ends = state["ref_end"][pane.keys] - state["ref_start"][pane.keys] < self.settle_us
-        pane, hits = pane.take(open_ends), hits[open_ends]
-        keys = pane.keys
-        if not len(keys):
+        """Let calm panes age and join the reference."""
+        learning = reference.growing(state, pane.keys)
+        pane, hits = pane.take(learning), hits[learning]
+        if not len(pane.keys):
             return
-        even = (state["run"][keys] < _UNEVEN).all(axis=1)
-        dispersion.add_pane(state, keys[even], hits[even], pane.trials[even])
-        state["young_start"][keys] = np.where(state["young_trials"][keys] > 0, state["young_start"][keys], pane.start)
-        state["young_hits"][keys] += hits
-        state["young_trials"][keys] += pane.trials
-        known = state["ref_trials"][keys]
-        enough = np.where(known > 0, np.maximum(self.warmup / 2, known / 10), self.warmup)
-        self._join(
-            state, keys[(state["young_trials"][keys] >= enough) & (state["run"][keys] <= 0).all(axis=1)], pane.end
-        )
-
-    def _join(self, state: State, keys: Ints, end: int) -> None:
-        own = keys[~state["adopted"][keys]]
-        state["ref_hits"][own] += state["young_hits"][own]
-        state["ref_trials"][own] += state["young_trials"][own]
-        begun = state["ref_start"][keys]
-        state["ref_start"][keys] = np.where(begun < 0, state["young_start"][keys], begun)
-        state["ref_end"][keys] = end
-        state["young_hits"][keys] = state["young_trials"][keys] = 0
-        self._set_edge(state, keys)
+        keys, run = pane.keys, state["run"][pane.keys].max(axis=1)
+        dispersion.add_pane(state, keys[run < _UNEVEN], hits[run < _UNEVEN], pane.trials[run < _UNEVEN])
+        counts = np.stack([hits, pane.trials - hits], axis=1)
+        moved = reference.learn(state, keys, counts, run <= 0, pane.start, pane.end, self.warmup)
+        dispersion.promote(state, moved)
+        self._set_edge(state, moved)
 
     def _set_edge(self, state: State, keys: Ints) -> None:
         state["dispersion"][keys] = spread = dispersion.dispersion(state, keys)
-        trials = state["ref_trials"][keys]
-        sides = self._sides(state["ref_hits"][keys], trials)
-        _, upper = wilson(
-            sides / spread[:, None], np.repeat(trials[:, None], sides.shape[1], 1) / spread[:, None], self._z
-        )
+        hits, trials = (count / spread for count in self.reference_of(state, keys))
+        sides = self._sides(hits, trials)
+        _, upper = wilson(sides, np.repeat(trials[:, None], sides.shape[1], axis=1), self._z)
         state["edge"][keys] = np.minimum(upper + self.min_effect, 1.0)
 
     @property

@@ -1,0 +1,79 @@
+"""What was normal for a series, in counts by bin: adopted, or grown from its own panes.
+
+Own panes wait twice. They gather in `young`; when those are numerous enough and there is no evidence against them,
+they become `aged`, and what was aged joins the reference: so a change has as many events again to show itself before
+it could be taken for normal. What gathers until an alarm is dropped, and nothing gathers until recovery. The first
+`warmup` events become the reference at once, for there is nothing to judge them by. After a week it is finished.
+An adopted reference never grows (its series still learn how much their panes scatter, see `dispersion`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from processors.base import State
+from processors.detectors.change import DAY_US
+from processors.detectors.columns import Layout
+from processors.rows import Bools, Floats, Ints
+
+SETTLE_US = 7 * DAY_US
+
+
+def layout(bins: int) -> Layout:
+    """Columns of a reference of `bins` bins."""
+    return {
+        "ref": (np.float64, (bins,), 0),
+        "ref_start": (np.int64, (), -1),
+        "ref_end": (np.int64, (), -1),
+        "adopted": (np.bool_, (), 0),
+        "aged": (np.float64, (bins,), 0),
+        "aged_end": (np.int64, (), -1),
+        "young": (np.float64, (bins,), 0),
+    }
+
+
+def growing(state: State, keys: Ints) -> Bools:
+    """Which of `keys` still learn?"""
+    return np.asarray(state["ref_end"][keys] - state["ref_start"][keys] < SETTLE_US)
+
+
+def learn(  # noqa: PLR0917 - a pane is its bounds and its counts
+    state: State, keys: Ints, counts: Floats, calm: Bools, start: int, end: int, warmup: int
+) -> Ints:
+    """Take in a pane's `counts`, shape (keys, bins); `calm` says where there is no evidence against them.
+
+    Returns the keys whose panes moved up by one stage.
+    """
+    known = state["ref"][keys].sum(axis=1)
+    state["young"][keys] += counts
+    begun = state["ref_start"][keys]
+    state["ref_start"][keys] = np.where(begun < 0, start, begun)
+    enough = np.where(known > 0, np.maximum(warmup / 2, known / 10), warmup)
+    moved = calm & (state["young"][keys].sum(axis=1) >= enough)
+    first, later = keys[moved & (known <= 0)], keys[moved & (known > 0)]
+    state["ref"][first] = state["young"][first]
+    state["ref_end"][first] = state["aged_end"][first] = end
+    own = later[~state["adopted"][later]]
+    state["ref"][own] += state["aged"][own]
+    state["ref_end"][later] = state["aged_end"][later]
+    state["aged"][later], state["aged_end"][later] = state["young"][later], end
+    state["young"][keys[moved]] = 0
+    return np.asarray(keys[moved])
+
+
+def adopt(state: State, keys: Ints, counts: Floats) -> None:
+    """Let `counts`, shape (keys, bins), be the reference of `keys`, which are as new."""
+    state["ref"][keys] = counts
+    state["adopted"][keys] = True
+
+
+def drop(state: State, keys: Ints) -> None:
+    """Drop what waits: it led to an alarm."""
+    for stage in ("young", "aged"):
+        state[stage][keys] = 0
+    state["aged_end"][keys] = state["ref_end"][keys]
+
+
+def provisional(state: State, key: int) -> bool:
+    """Does the reference of a series not yet span a day?"""
+    return not state["adopted"][key] and int(state["ref_end"][key] - state["ref_start"][key]) < DAY_US
