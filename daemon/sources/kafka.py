@@ -17,7 +17,8 @@ from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError, 
 from kafka.structs import OffsetAndMetadata
 
 from config.streams import Kafka
-from daemon.kafka_client import Backoff, fatal, opened
+from daemon.backoff import Backoff
+from daemon.kafka_client import fatal, opened
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Opening, Source, SourceError, StateMissing
 from daemon.sources.group import Decisions, ours, theirs

@@ -23,11 +23,11 @@ import orjson
 from daemon.records import Partition, Position
 from daemon.sinks.base import Message
 from daemon.state.digests import digest_of, intact
-from daemon.state.errors import NotThere
+from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, connect, translated, translated_from_system
 from daemon.state.file import create as create_file
 from daemon.state.lock import Lock
-from daemon.state.messages import pack_messages
+from daemon.state.messages import pack_messages, unpack_messages
 from daemon.state.schema import migrate
 from daemon.state.steps import Step, reached
 
@@ -42,6 +42,15 @@ class Chunk(NamedTuple):
     seq: int
     blob: bytes
     meta: bytes
+
+
+class Queued(NamedTuple):
+    """One row of the outbox: how many messages of which queue, and how many bytes they take."""
+
+    seq: int
+    queue: str
+    messages: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +144,18 @@ class Store:
 
         An exception in the block undoes everything and goes on its way.
         """
-        with translated(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                reached(Step.BEGUN)
-                yield Commit(self._db)
-                reached(Step.WRITTEN)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            reached(Step.COMMITTED)
+        with self._transaction() as commit:
+            reached(Step.BEGUN)
+            yield commit
+            reached(Step.WRITTEN)
+        reached(Step.COMMITTED)
+
+    def mark_sent(self, up_to: Mapping[str, int]) -> None:
+        """Forget the rows of each queue up to this `seq`, in a transaction of its own. Raises `StateError`."""
+        with self._transaction() as commit:
+            for queue, seq in up_to.items():
+                commit.mark_sent(queue, seq)
+        reached(Step.MARKED)
 
     def controls(self) -> Iterator[dict[str, Any]]:
         """The control records that are kept, oldest first."""
@@ -154,10 +163,36 @@ class Store:
             intact(digest, content, where=f"control record {seq}")
             yield orjson.loads(content)
 
+    def queued(self) -> Iterator[Queued]:
+        """What the outbox holds, oldest first, without the messages."""
+        for row in self.rows("SELECT seq, queue, messages, length(content) FROM outbox ORDER BY seq"):
+            yield Queued(*row)
+
+    def messages(self, seq: int) -> list[Message]:
+        """The messages of one row of the outbox. Raises `Damaged`."""
+        found = next(self.rows("SELECT queue, content, digest FROM outbox WHERE seq = ?", (seq,)), None)
+        if found is None:
+            raise Damaged(f"{self.path}: damaged: outbox row {seq} is gone: restore it from a copy")
+        queue, content, digest = found
+        intact(digest, queue, content, where=f"outbox row {seq}")
+        return unpack_messages(content)
+
     def rows(self, query: str, given: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, with SQLite's errors translated."""
         with translated(self.path):
             yield from self._db.execute(query, given)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Commit]:
+        with translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield Commit(self._db)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let others have the directory."""
@@ -227,14 +262,14 @@ class Commit:
         cursor = self._db.execute("INSERT INTO controls (digest, content) VALUES (?, ?)", (digest_of(content), content))
         self._db.execute("DELETE FROM controls WHERE seq <= ?", ((cursor.lastrowid or 0) - CONTROLS_KEPT,))
 
-    def outbox(self, queue: str, messages: Sequence[Message]) -> int:
-        """Queue messages to be sent, as one row. Returns the row's `seq`, which rises over all queues."""
+    def outbox(self, queue: str, messages: Sequence[Message]) -> Queued:
+        """Queue messages to be sent, as one row, whose `seq` rises over all queues."""
         content = pack_messages(messages)
         cursor = self._db.execute(
             "INSERT INTO outbox (queue, messages, digest, content) VALUES (?, ?, ?, ?)",
             (queue, len(messages), digest_of(queue, content), content),
         )
-        return cursor.lastrowid or 0
+        return Queued(cursor.lastrowid or 0, queue, len(messages), len(content))
 
     def mark_sent(self, queue: str, up_to: int) -> None:
         """Forget the rows of a queue up to this `seq`: they were acknowledged."""
