@@ -15,7 +15,7 @@ def load(data: bytes, file: ModelFile) -> Model:
     """The booster in a file that `save_model` wrote."""
     import lightgbm
 
-    return explainable(lightgbm.Booster(params={"num_threads": 1}, model_str=data.decode()), file)
+    return explainable(lightgbm.Booster(model_str=data.decode()), file)
 
 
 def explainable(booster: Any, file: ModelFile) -> Model:
