@@ -17,6 +17,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from daemon.alerts.agenda import Agenda
@@ -38,10 +39,11 @@ class Life:
     def __init__(self, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
         """Go on from what `to_state` gave, or from nothing."""
         self.rules = rules
-        state = state or {"end": None, "backfill": False, "overflow": 0, "alerts": []}
+        state = state or {"end": None, "backfill": False, "overflow": 0, "evidence": [], "alerts": []}
         self._end: int | None = state["end"]
         self._backfill: bool = state["backfill"]
         self.overflow: int = state["overflow"]
+        self._evidence = {(model, version): evidence for model, version, evidence in state["evidence"]}
         alerts = [Alert.from_tree(tree) for tree in state["alerts"]]
         self._alerts = {alert.fingerprint: alert for alert in alerts}
         self._firing: dict[tuple[str, str], set[str]] = {}
@@ -52,7 +54,14 @@ class Life:
     def to_state(self) -> dict[str, Any]:
         """All of it as a tree that `packing.pack` takes; equal lives give equal trees."""
         trees = [self._alerts[fingerprint].tree() for fingerprint in sorted(self._alerts)]
-        return {"end": self._end, "backfill": self._backfill, "overflow": self.overflow, "alerts": trees}
+        evidence = [[*version, self._evidence[version]] for version in sorted(self._evidence)]
+        return {
+            "end": self._end,
+            "backfill": self._backfill,
+            "overflow": self.overflow,
+            "evidence": evidence,
+            "alerts": trees,
+        }
 
     def close(self, end: int, findings: Sequence[Finding] = (), *, backfill: bool = False) -> list[Notice]:
         """Take in the findings of the pane that ends at `end`; returns what is to be said, in order.
@@ -63,24 +72,21 @@ class Life:
         earlier = self._catch_up(end)
         released = self._all_firing() if self._backfill and not backfill else []
         self._backfill = backfill
-        return earlier + self._step(end, findings, released)
+        notices = earlier + self._step(end, findings, released, self._evidence)
+        self._evidence = {}
+        return notices
 
     def deadline(self) -> int | None:
         """End of the next pane at which there is something to do even if nothing is found; None: never."""
         due = self._agenda.next()
         return None if due is None else -(-due // self.rules.pane) * self.rules.pane
 
-    def add_evidence(self, end: int, model: str, version: str, evidence: Mapping[str, Any]) -> list[Notice]:
-        """What the explainer found about a version, for the alerts that fire there, as of the pane that ends at `end`.
+    def add_evidence(self, model: str, version: str, evidence: Mapping[str, Any]) -> None:
+        """What the explainer found about a version: for the alerts that fire there after the next closing.
 
-        It stands in all that is said from now on; said by itself at once only the first time that features are named.
+        It stands in all that is said from then on; said by itself at once only the first time that features are named.
         """
-        earlier = self._catch_up(end + 1)
-        meant = [self._alerts[fingerprint] for fingerprint in self._firing.get((model, version), ())]
-        meant = [alert for alert in meant if alert.finding.monitor not in NOT_EXPLAINED]
-        for alert in meant:
-            alert.explained = plain(evidence)
-        return earlier + self._say(end, {alert.fingerprint: alert for alert in meant})
+        self._evidence[model, version] = plain(evidence)
 
     def withdraw(
         self, end: int, how: End, *, model: str | None = None, version: str | None = None, monitor: str | None = None
@@ -97,6 +103,7 @@ class Life:
         ]
         for alert in meant:
             alert.finish(end, how)
+            self._enlist(alert)
         return earlier + self._say(end, {alert.fingerprint: alert for alert in meant})
 
     def firing(self) -> list[Notice]:
@@ -118,7 +125,13 @@ class Life:
             notices += self._step(due)
         return notices
 
-    def _step(self, end: int, findings: Sequence[Finding] = (), released: Sequence[Alert] = ()) -> list[Notice]:
+    def _step(
+        self,
+        end: int,
+        findings: Sequence[Finding] = (),
+        released: Sequence[Alert] = (),
+        evidence: Mapping[tuple[str, str], Any] = MappingProxyType({}),
+    ) -> list[Notice]:
         """One pane: what was found, then what time brought; then what all of it amounts to is said."""
         forgotten: list[Notice] = []
         touched = {alert.fingerprint: alert for alert in released}
@@ -130,7 +143,19 @@ class Life:
             touched[fingerprint] = self._alerts[fingerprint]
         for alert in touched.values():
             alert.age(end, hold=self.rules.hold, min_hold=self.rules.min_hold)
-        return forgotten + self._say(end, touched)
+            self._enlist(alert)
+        return forgotten + self._say(end, touched | self._explained(evidence))
+
+    def _explained(self, evidence: Mapping[tuple[str, str], Any]) -> dict[str, Alert]:
+        """Give each firing alert the evidence of its version; returns those that got some."""
+        given = {}
+        for version, found in evidence.items():
+            for fingerprint in self._firing.get(version, ()):
+                alert = self._alerts[fingerprint]
+                if alert.finding.monitor not in NOT_EXPLAINED:
+                    alert.explained = found
+                    given[fingerprint] = alert
+        return given
 
     def _take(self, fingerprint: str, finding: Finding, end: int, forgotten: list[Notice]) -> Alert | None:
         """Enter a finding into its alert; None if it is about nothing that is known, or there is no room."""
@@ -172,8 +197,6 @@ class Life:
     def _say(self, end: int, touched: dict[str, Alert]) -> list[Notice]:
         """What is to be said of the alerts that were touched, and of those whose cause came or went with them."""
         self._end = end if self._end is None else max(end, self._end)
-        for alert in touched.values():
-            self._enlist(alert)
         for version in {alert.version for alert in touched.values()}:
             firing = [self._alerts[fingerprint] for fingerprint in sorted(self._firing.get(version, ()))]
             touched = touched | {alert.fingerprint: alert for alert in explain(firing)}

@@ -53,10 +53,9 @@ def restarted(life: Life) -> Life:
 
 def run(life: Life, step: Step) -> list[Notice]:
     """One step of a history."""
-    notices = life.close(step.end, step.findings, backfill=step.backfill)
     if step.explain:
-        evidence = {"top_features": [{"feature": step.explain, "share": 0.5}]}
-        notices += life.add_evidence(step.end, "fraud", "3", evidence)
+        life.add_evidence("fraud", "3", {"top_features": [{"feature": step.explain, "share": 0.5}]})
+    notices = life.close(step.end, step.findings, backfill=step.backfill)
     if step.retire:
         notices += life.withdraw(step.end, "retired", model="fraud", version=step.retire)
     return notices

@@ -209,18 +209,31 @@ def test_evidence_that_comes_later_is_one_update_and_then_rides_along() -> None:
     own = {"top_features": [{"feature": "amount", "psi": 0.4}], "examples": ["r-17"]}
     life.close(START, [finding(evidence=own), finding(monitor="latency", action="scale")])
     shap = {"top_features": [{"feature": "country", "shap": 0.2}, {"feature": "amount", "shap": 0.1}]}
-    (update,) = life.add_evidence(START + PANE, "fraud", "3", shap)
+    life.add_evidence("fraud", "3", shap)
+    life.add_evidence("fraud", "4", shap)
+    (update,) = life.close(START + PANE)
     assert (update.change, update.finding.monitor) == ("explained", "concept_drift")
     assert update.evidence["examples"] == ["r-17"]
     assert update.evidence["top_features"] == [
         {"feature": "amount", "psi": 0.4, "shap": 0.1},
         {"feature": "country", "shap": 0.2},
     ]
-    assert life.add_evidence(START + 2 * PANE, "fraud", "3", shap) == []
-    assert life.add_evidence(START + 2 * PANE, "fraud", "4", shap) == []
-    other = {"top_features": [{"feature": "age", "shap": 0.3}]}
-    assert life.add_evidence(START + 3 * PANE, "fraud", "3", other) == []
+    life.add_evidence("fraud", "3", shap)
+    assert life.close(START + 2 * PANE) == []
+    life.add_evidence("fraud", "3", {"top_features": [{"feature": "age", "shap": 0.3}]})
+    assert life.close(START + 3 * PANE) == []
     assert [(n.change, n.time) for n in life.close(START + 2 * HOUR)] == [("explained", START + 61 * PANE)]
+
+
+def test_what_is_known_of_a_version_stands_in_an_alert_from_its_first_word() -> None:
+    """Evidence that was there before the alert fired costs no second notice; a restart in between loses none."""
+    life = Life(rules())
+    life.add_evidence("fraud", "3", {"top_features": [{"feature": "age", "shap": 0.3}]})
+    life = restarted(life)
+    (fired,) = life.close(START, [finding()])
+    assert (fired.change, fired.evidence) == ("fired", {"top_features": [{"feature": "age", "shap": 0.3}]})
+    (other,) = life.close(START + PANE, [finding(monitor="anomaly")])
+    assert other.evidence == {}
 
 
 def test_a_broken_feature_explains_what_comes_after_it_until_it_is_repaired() -> None:
