@@ -57,6 +57,8 @@ class Bounds:
     events: int = 100_000
     """In one message."""
     id_chars: int = 1_024
+    depth: int = 32
+    """Of nesting."""
     cells: int = 10_000
     """Features (or probabilities, segments, attributions) of one event."""
 

@@ -7,7 +7,10 @@ membership, that one and one for each of the row's segment values, so that one `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
 
 from processors.rows import (
     Bools,
@@ -19,6 +22,7 @@ from processors.rows import (
     Outcomes,
     Predictions,
     Signals,
+    Table,
 )
 
 
@@ -131,3 +135,37 @@ class ExplanationRows:
 
     def __len__(self) -> int:
         return len(self.base)
+
+
+RowsT = TypeVar("RowsT", PredictionRows, OutcomeRows, SignalRows, ExplanationRows)
+
+
+def of_bases(rows: RowsT, wanted: Bools) -> RowsT:
+    """Only the rows whose (model, version) is wanted; `wanted` is indexed by its number."""
+    kept = np.flatnonzero(wanted[rows.base])
+    if len(kept) == len(rows):
+        return rows
+    place = np.full(len(rows), -1, np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
+    columns: dict[str, Any] = {}
+    for field in fields(rows):
+        value = getattr(rows, field.name)
+        columns[field.name] = value.take(kept) if isinstance(value, Table) else value
+        if isinstance(value, np.ndarray) and field.name not in ("member_row", "member_group", "row", "duplicates"):
+            columns[field.name] = value[kept] if len(value) == len(rows) else value
+    if isinstance(rows, PredictionRows | OutcomeRows):
+        mine = place[rows.member_row] >= 0
+        columns |= {"member_row": place[rows.member_row[mine]], "member_group": rows.member_group[mine]}
+    if isinstance(rows, PredictionRows):
+        cells = rows.cells
+        mine = place[cells.row] >= 0
+        columns["cells"] = Located(place[cells.row[mine]], cells.series[mine], cells.bin[mine], cells.value[mine])
+        columns["duplicates"] = rows.duplicates[wanted[rows.duplicates]]
+    if isinstance(rows, OutcomeRows):
+        scores = rows.scores
+        mine = place[scores.row] >= 0
+        columns["scores"] = ClassScores(place[scores.row[mine]], scores.label[mine], scores.probability[mine])
+    if isinstance(rows, ExplanationRows):
+        mine = place[rows.row] >= 0
+        columns |= {"row": place[rows.row[mine]], "series": rows.series[mine], "value": rows.value[mine]}
+    return type(rows)(**columns)

@@ -1,0 +1,334 @@
+"""Assembly: builds a pipeline from a config. The one place that knows every part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from config import Config, ModelConfig, Registry, config_hash
+from config.streams import Files, FileSink, SinkSpec, StdoutSink
+from daemon.alerts.events import Events
+from daemon.alerts.life import Life
+from daemon.alerts.log import log_notices
+from daemon.alerts.notice import Notice
+from daemon.alerts.rules import Rules
+from daemon.checkpoint import Direct, Durable
+from daemon.clocks import Clocks
+from daemon.codecs import codecs
+from daemon.decode import Bounds, Decoder
+from daemon.explain.explainer import Explainer, ExplainSettings
+from daemon.explain.models import ModelFile
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.retained import Waits
+from daemon.ledger.saving import LedgerSaving
+from daemon.pipeline import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Pipeline, Revoked, Timing
+from daemon.said import Said
+from daemon.scalars import Words
+from daemon.sinks import sinks
+from daemon.sinks.base import Sink, Surroundings
+from daemon.sources import sources
+from daemon.sources.base import Opening, Source
+from daemon.state.outbox import Outbox
+from daemon.state.store import Store
+from daemon.watch import Budget, Settings, Watch, Watched, shares
+from processors.packing import unpack
+from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec, Profile
+from processors.registry import monitors
+from processors.rows import Names, Scalars
+
+log = structlog.get_logger()
+
+_TASKS = {None: UNDECIDED, "binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
+
+
+@cache
+def registry() -> Registry:
+    """What a config may name: all monitors, sinks and codecs that there are."""
+    settings = {name: monitor.Settings for name, monitor in monitors().items()}
+    return Registry(settings, {name: sink.Settings for name, sink in sinks().items()}, tuple(codecs()))
+
+
+class Live:
+    """A live run: state, source and outbox, and the pipeline over them.
+
+    When partitions were lost the pipeline is built anew from the last commit, for what it holds of them in memory is
+    not ours any more.
+    """
+
+    def __init__(self, config: Config, *, start_empty: bool, on_notice: Callable[[Notice], None]) -> None:
+        self._config, self._on_notice = config, on_notice
+        self._explainer = explainer(config, blocking=False)
+        self._store = Store.open(config.state.path)
+        try:
+            self._source = _source(config, self._store, start_empty=start_empty)
+            self._pipeline = self._build()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Loop until told to stop, or until a finite input is at its end; then commit and deliver."""
+        while True:
+            try:
+                return self._pipeline.run(stop)
+            except Revoked as revoked:
+                log.warning("partitions lost, going back to the last commit", lost=sorted(map(str, revoked.lost)))
+                self._pipeline.parts.checkpoint.close()
+                self._pipeline = self._build()
+                self._source.seek(self._store.positions())
+
+    def status(self) -> dict[str, Any]:
+        """See `Pipeline.status`."""
+        return self._pipeline.status()
+
+    def close(self) -> None:
+        """See `Pipeline.close`."""
+        self._pipeline.close()
+        self._store.close()
+
+    def _build(self) -> Pipeline:
+        config, loaded = self._config, self._store.load()
+        outgoing = {queue: _sinks(config, specs) for queue, specs in config.outputs.items()}
+        interval = config.state.commit_interval
+        bounds_s = (interval.min.seconds, interval.max.seconds)
+        durable = Durable(self._store, Outbox(self._store, outgoing), self._source, bounds_s)
+        alerts = unpack(loaded.items["alerts"]) if "alerts" in loaded.items else None
+        parts, saving = assemble(
+            config, self._source, durable, self._explainer, wall=time.time, on_notice=self._on_notice, alerts=alerts
+        )
+        pipeline = Pipeline(parts)
+        durable.restore(pipeline, saving, loaded)
+        return pipeline
+
+
+def live(config: Config, *, start_empty: bool = False, on_notice: Callable[[Notice], None] | None = None) -> Live:
+    """A pipeline over the configured source. Raises `StateError`, `SourceError`, `ModelRefused`: one line each."""
+    return Live(config, start_empty=start_empty, on_notice=on_notice or (lambda notice: log_notices([notice])))
+
+
+def replaying(
+    config: Config,
+    inputs: Sequence[Path],
+    *,
+    alerts: Path | None = None,
+    readings: Path | None = None,
+    dead_letters: Path | None = None,
+    on_notice: Callable[[Notice], None] = lambda notice: None,
+) -> Pipeline:
+    """A pipeline over files, offline and deterministic. Alerts are printed unless a file is given for them."""
+    for output in filter(None, (alerts, readings, dead_letters)):
+        output.unlink(missing_ok=True)
+    source = sources()["files"](Files(paths=tuple(inputs), codec=_replay_codec(config)), Opening())
+    outgoing = {
+        ALERTS: _sinks(config, [_file(alerts) or SinkSpec(kind="stdout", settings=StdoutSink())]),
+        READINGS: _sinks(config, filter(None, [_file(readings)])),
+        DEAD_LETTERS: _sinks(config, filter(None, [_file(dead_letters)])),
+    }
+    parts, _ = assemble(
+        config, source, Direct(outgoing), explainer(config, blocking=True), wall=None, on_notice=on_notice
+    )
+    return Pipeline(parts)
+
+
+def assemble(
+    config: Config,
+    source: Source,
+    checkpoint: Checkpoint,
+    explaining: Explainer | None,
+    *,
+    wall: Callable[[], float] | None,
+    on_notice: Callable[[Notice], None],
+    alerts: dict[str, Any] | None = None,
+) -> tuple[Parts, LedgerSaving]:
+    """The parts of a pipeline, with the keeper of its ledger's chunks. `alerts` is the saved life of alerts."""
+    pane_us = int(config.time.pane)
+    of_model = cache(config.for_model)
+    clocks = Clocks(_lateness(config), int(config.time.max_ahead))
+    profile = Profile(_specs(config), _limits(config))
+    waits = _waits(config, of_model)
+    ledger = Ledger(pane_us, waits, config.labels.max_pending, profile.base_of)
+    longest = max([waits.default_us, *waits.by_model.values()])
+    saving = LedgerSaving(ledger, longest)
+    rules = Rules.configured(config)
+    parts = Parts(
+        source=source,
+        clocks=clocks,
+        decoder=_decoder(config, clocks),
+        ledger=ledger,
+        watch=Watch(profile, _watched(config), _settings(config, of_model)),
+        life=Life(rules, alerts),
+        explainer=explaining,
+        checkpoint=checkpoint,
+        timing=_timing(config),
+        say=Said(Events.configured(config, rules.source, config_hash(config)), config.redact.features),
+        wall=wall,
+        on_decoded=saving.arrived if wall is not None else (lambda decoded: None),
+        on_notice=on_notice,
+    )
+    return parts, saving
+
+
+def explainer(config: Config, *, blocking: bool) -> Explainer | None:
+    """The explainer, if any model has a file. Raises `ModelRefused`."""
+    files = {}
+    for name in config.models:
+        own = config.for_model(name).explain
+        if own.model_file is None or own.enabled is False:
+            continue
+        files[name] = ModelFile(
+            path=own.model_file,
+            format=own.format,
+            sha256=own.sha256,
+            trust=own.trust,
+            features=tuple(own.features),
+            background_path=str(own.background_file) if own.background_file else None,
+            output=own.output,
+        )
+    if not files or not config.explain.enabled:
+        return None
+    settings = ExplainSettings(
+        sample=config.explain.sample,
+        cpu_share=float(config.explain.cpu_share),
+        queue=config.explain.queue,
+        timeout_s=config.explain.timeout.seconds,
+        background=config.explain.background,
+        seed=config.explain.seed,
+    )
+    return Explainer(files, settings, blocking=blocking)
+
+
+def _source(config: Config, store: Store, *, start_empty: bool) -> Source:
+    opening = Opening(store.positions, start_empty, int(config.limits.message_bytes))
+    name, settings = ("kafka", config.kafka) if config.kafka is not None else ("files", config.files)
+    return sources()[name](settings, opening)
+
+
+def _sinks(config: Config, specs: Any) -> list[Sink]:
+    surroundings = Surroundings(config.kafka.client_options() | config.kafka.producer if config.kafka else {})
+    found = []
+    for spec in specs:
+        kind = sinks()[spec.kind]
+        found.append(kind(kind.Settings.model_validate(spec.settings.model_dump()), surroundings))
+    return found
+
+
+def _file(path: Path | None) -> SinkSpec | None:
+    return None if path is None else SinkSpec(kind="file", settings=FileSink(path=path))
+
+
+def _replay_codec(config: Config) -> str:
+    return config.files.codec if config.files is not None else "native"
+
+
+def _decoder(config: Config, clocks: Clocks) -> Decoder:
+    kinds = codecs()
+    topics = config.kafka.topics if config.kafka is not None else ()
+    limits = config.limits
+    lifted = {name: tuple(model.segments) for name, model in config.models.items() if model.segments}
+    return Decoder(
+        {topic.name: kinds[topic.codec]() for topic in topics},
+        kinds[_replay_codec(config)](),
+        clocks,
+        Bounds(int(limits.message_bytes), limits.events_per_message, depth=limits.depth),
+        event_clock=config.time.clock == "event",
+        lifted=lifted,
+    )
+
+
+def _watched(config: Config) -> list[Watched]:
+    """Every monitor that is on, once for all models and once more for each model with settings of its own."""
+    chosen: list[tuple[Any, Callable[[str], bool] | None]] = []
+    for name, kind in monitors().items():
+        apart = sorted(model for model, own in config.models.items() if name in own.monitors)
+        settings = config.monitor_settings(name, kind.Settings)
+        if settings is not None:
+            chosen.append((kind(settings), _all_but(apart) if apart else None))
+        for model in apart:
+            own = config.monitor_settings(name, kind.Settings, model)
+            if own is not None:
+                chosen.append((kind(own), _only(model)))
+    river = monitors()["river"]
+    for detector in config.detectors:
+        settings = river.Settings.model_validate(detector.model_dump())
+        chosen.append((river(settings), lambda model, d=detector: any(fnmatchcase(model, p) for p in d.models)))
+    parts = shares([monitor for monitor, _ in chosen])
+    return [Watched(monitor, share, wants) for (monitor, wants), share in zip(chosen, parts, strict=True)]
+
+
+def _all_but(models: Sequence[str]) -> Callable[[str], bool]:
+    return lambda model: model not in models
+
+
+def _only(name: str) -> Callable[[str], bool]:
+    return lambda model: model == name
+
+
+def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Settings:
+    alerts = config.alerts
+    return Settings(
+        pane_us=int(config.time.pane),
+        window_events=config.window.events,
+        window_span=int(config.window.max_span),
+        budget=Budget(1 / alerts.false_alarms.horizon, 1 / alerts.fleet_false_alarms.horizon),
+        retire_after=lambda model: int(of_model(model).retire_after or 0),
+        label_wait=lambda model: int(of_model(model).labels.wait or config.labels.wait),
+    )
+
+
+def _specs(config: Config) -> dict[str, ModelSpec]:
+    named = {name: _spec(config.for_model(name)) for name in config.models}
+    return named | {"*": _spec(config.defaults)}
+
+
+def _spec(model: ModelConfig) -> ModelSpec:
+    return ModelSpec(
+        task=_TASKS[model.task],
+        classes=tuple(str(name) for name in model.classes),
+        positive_class=None if model.positive_class is None else str(model.positive_class),
+        features=dict(model.features),
+        segments=tuple(model.segments) or None,
+    )
+
+
+def _limits(config: Config) -> Limits:
+    limits = config.limits
+    return Limits(
+        models=limits.models,
+        versions=limits.versions,
+        features=limits.features,
+        segment_values=limits.segment_values,
+        classes=limits.classes,
+    )
+
+
+def _waits(config: Config, of_model: Callable[[str], ModelConfig]) -> Waits:
+    wait = {name: int(of_model(name).labels.wait or config.labels.wait) for name in config.models}
+    implicit: dict[str, tuple[int, Scalars]] = {}
+    for name in ("*", *config.models):
+        rule = of_model(name).labels.implicit
+        if rule is not None:
+            implicit[name] = (int(rule.after), Words().classes([rule.value], Names()))
+    return Waits(int(of_model("*").labels.wait or config.labels.wait), wait, implicit)
+
+
+def _lateness(config: Config) -> int:
+    """One lateness for all: partitions are shared by models, so the most patient one decides."""
+    own = [model.lateness for model in config.models.values() if model.lateness is not None]
+    return max([int(config.time.lateness), *map(int, own)])
+
+
+def _timing(config: Config) -> Timing:
+    return Timing(
+        pane_us=int(config.time.pane),
+        lateness_us=_lateness(config),
+        max_skew_us=int(config.time.max_skew),
+        idle_after_s=config.time.idle_after.seconds,
+        heartbeat_s=config.alerts.heartbeat.seconds,
+        account_span_us=int(config.window.max_span),
+    )

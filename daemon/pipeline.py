@@ -1,0 +1,452 @@
+"""The loop: poll, decode, ledger, panes, judge, alert, commit, deliver.
+
+    source ─records─► decode ─rows─► ledger ─pane closes─► watch ─findings─► alerts ─► outbox ─► sinks
+                        │ refused                            │ sample ─► explainer ─┘      ▲
+                        └──────────────────────────────────────────────── dead letters ────┘
+
+One thread, one pass after the other; what is slow (sinks, explanations) has its own queue or process. Event time
+drives everything but idleness, commits and delivery.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import structlog
+
+from daemon.alerts.life import Life
+from daemon.alerts.notice import Notice
+from daemon.clocks import Clocks
+from daemon.decode import Decoder, Refusal
+from daemon.explain.explainer import Explainer
+from daemon.explain.recording import recorded, replayed
+from daemon.explain.tables import from_events, to_table
+from daemon.ledger.ledger import Closed, Ledger
+from daemon.records import Gap, Partition, Polled, Position, Run
+from daemon.sinks.base import Message
+from daemon.sources.base import Source
+from daemon.watch import Watch
+from processors.base import Finding, Reading
+from processors.profile import GroupKey
+from processors.rows import Explanations
+from processors.slices import PredictionRows
+
+log = structlog.get_logger()
+
+ALERTS, READINGS, DEAD_LETTERS = "alerts", "readings", "dead_letters"
+ACCOUNTS = ("received", "measured", "duplicate", "conflict", "refused", "shed", "pending")
+NOBODY = GroupKey("", "")
+"""The group of readings about Vigil itself."""
+
+
+class Checkpoint(Protocol):
+    """What makes progress durable and sends what leaves: the state and its outbox, or in a replay just the sinks."""
+
+    def add(self, queue: str, messages: Sequence[Message]) -> None:
+        """Queue messages; they leave after the next commit."""
+
+    def due(self) -> bool:
+        """Is it time for a commit?"""
+
+    def commit(self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]) -> None:
+        """Make everything so far durable. Raises if it can't: the process must then end."""
+
+    def deliver(self, max_wait_s: float) -> None:
+        """Send what was committed; failures are logged and tried again."""
+
+    def pressure(self) -> bool:
+        """Is a queue full? Then nothing more is read."""
+
+    def queued(self) -> dict[str, int]:
+        """Messages that wait, by queue."""
+
+    def close(self) -> None:
+        """Let go of the sinks. What was committed and not delivered stays for the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times of the loop, microseconds unless named otherwise."""
+
+    pane_us: int
+    lateness_us: int
+    max_skew_us: int
+    idle_after_s: float
+    heartbeat_s: float
+    account_span_us: int
+    """How often the accounts are read out, in event time."""
+    max_wait_s: float = 0.5
+    max_records: int = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a pipeline is made of; `daemon.app` puts it together."""
+
+    source: Source
+    clocks: Clocks
+    decoder: Decoder
+    ledger: Ledger
+    watch: Watch
+    life: Life
+    explainer: Explainer | None
+    checkpoint: Checkpoint
+    timing: Timing
+    say: Messages
+    wall: Callable[[], float] | None
+    """The wall clock in seconds; None in a replay, where there is no present."""
+    on_decoded: Callable[[Any], None] = lambda decoded: None
+    on_notice: Callable[[Notice], None] = lambda notice: None
+
+
+class Messages(Protocol):
+    """Turns what is said into messages."""
+
+    def alert(self, notice: Notice) -> Message: ...
+
+    def reading(self, reading: Reading) -> Message: ...
+
+    def dead_letter(self, refusal: Refusal) -> Message: ...
+
+    def heartbeat(self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float) -> Message: ...
+
+
+class Revoked(Exception):
+    """Partitions were lost (`lost`): what is in memory of them must be dropped."""
+
+    def __init__(self, lost: Iterable[Partition]) -> None:
+        super().__init__("partitions were lost")
+        self.lost = frozenset(lost)
+
+
+class Pipeline:
+    """See the module's docstring."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.closed_until = 0
+        """End of the last pane that was closed: nothing enters a pane before it."""
+        self.accounts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        """Refusals by reason."""
+        self._accounts_read_at = 0
+        self._controls: list[dict[str, Any]] = []
+        self._explained: dict[int, list[Explanations]] = {}
+        """Recorded explanations of a dump, by pane."""
+        self._recorded = False
+        self._finished: set[Partition] = set()
+        self._caught_up_since: dict[Partition, float] = {}
+        self._last_record = 0.0
+        self._last_heartbeat = 0.0
+        self._lag: dict[Partition, int] = {}
+        self._gaps: list[Finding] = []
+        self._closed_by_dump: int | None = None
+        self._status: dict[str, Any] = {"ready": False}
+        self._ready = False
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Loop until told to stop, or until a finite input is at its end; then commit and deliver what there is."""
+        while not stop():
+            if self.step():
+                break
+        self._commit()
+        self.parts.checkpoint.deliver(10.0)
+        self._take_status()
+
+    def step(self) -> bool:
+        """One pass of the loop; says whether the input is at its end."""
+        parts = self.parts
+        self._back_pressure()
+        polled = parts.source.poll(parts.timing.max_wait_s, parts.timing.max_records)
+        self._partitions(polled)
+        self._ingest(polled.runs)
+        self._rest(polled)
+        ended = self._ended()
+        self._close_due()
+        if ended:
+            self._finish()
+        self._heartbeat()
+        if parts.checkpoint.due():
+            self._commit()
+        parts.checkpoint.deliver(0.0)
+        self._take_status()
+        return ended
+
+    def status(self) -> dict[str, Any]:
+        """A snapshot for people and metrics; made by the loop, read by other threads."""
+        return self._status
+
+    def close(self) -> None:
+        """Let go of everything. What is not committed is dropped."""
+        if self.parts.explainer is not None:
+            self.parts.explainer.close()
+        self.parts.source.close()
+        self.parts.checkpoint.close()
+
+    # Reading.
+
+    def _back_pressure(self) -> None:
+        """Read nothing while a queue is full; hold back partitions that are far ahead of the slowest."""
+        source, timing = self.parts.source, self.parts.timing
+        held = set(source.positions())
+        wanted = held if self.parts.checkpoint.pressure() else self.parts.clocks.ahead_of_slowest(timing.max_skew_us)
+        source.pause(wanted - source.paused)
+        source.resume(source.paused - wanted)
+
+    def _partitions(self, polled: Polled) -> None:
+        clocks = self.parts.clocks
+        if polled.revoked:
+            raise Revoked(polled.revoked)
+        positions = self.parts.source.positions() if polled.assigned else {}
+        for partition in polled.assigned:
+            self._wake(partition, positions[partition].next_offset if partition in positions else 0)
+        for gap in polled.gaps:
+            self._note_gap(gap)
+        for control in polled.controls:
+            self._obey(control)
+        self._lag.update(polled.lag)
+        self._ready = self._ready or bool(polled.assigned or clocks.watermark() is not None)
+
+    def _ingest(self, runs: Sequence[Run]) -> None:
+        parts = self.parts
+        wall_us = None if parts.wall is None else int(parts.wall() * 1e6)
+        for run in runs:
+            if parts.clocks.resting(run.partition) and run.partition not in self._finished:
+                self._wake(run.partition, run.offsets[0])
+            decoded = parts.decoder.decode(run, wall_us)
+            parts.ledger.add(decoded)
+            parts.on_decoded(decoded)
+            self.reasons.update(refusal.reason for refusal in decoded.refused)
+            parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
+        if runs:
+            self._last_record = time.monotonic()
+
+    def _wake(self, partition: Partition, offset: int) -> None:
+        """A partition begins or goes on: nothing of it may enter a pane that is closed."""
+        clocks = self.parts.clocks
+        floor = self.closed_until + clocks.lateness_us if self.closed_until else 0
+        before = clocks.of(partition)
+        if clocks.add(partition, floor) > before or not before:
+            self._control("floor", topic=partition.topic, partition=partition.number, offset=offset, clock=floor)
+
+    def _rest(self, polled: Polled) -> None:
+        """Leave out of the watermark what has been read to its end for long enough, or will never bring anything."""
+        clocks, now = self.parts.clocks, time.monotonic()
+        for partition in polled.finished:
+            self._finished.add(partition)
+            clocks.rest(partition)
+        busy = {run.partition for run in polled.runs}
+        for partition in busy:
+            self._caught_up_since.pop(partition, None)
+        if self.parts.wall is None:
+            return
+        paused = self.parts.source.paused
+        for partition in set(polled.caught_up) - busy - paused:
+            since = self._caught_up_since.setdefault(partition, now)
+            if now - since >= self.parts.timing.idle_after_s and not clocks.resting(partition):
+                log.info("partition idle", partition=str(partition))
+                clocks.rest(partition)
+
+    def _watermark(self) -> int | None:
+        """The clocks' watermark; when all partitions rest, event time goes on as wall time does."""
+        clocks = self.parts.clocks
+        watermark = clocks.watermark()
+        if watermark is None and self.parts.wall is not None and self._last_record:
+            latest = max((clocks.of(partition) for partition in self.parts.source.positions()), default=0)
+            waited = int((time.monotonic() - self._last_record) * 1e6)
+            return latest + waited - clocks.lateness_us if latest else None
+        return watermark
+
+    def _ended(self) -> bool:
+        held = set(self.parts.source.positions())
+        return bool(held) and held <= self._finished
+
+    # Closing.
+
+    def _close_due(self) -> None:
+        watermark = self._watermark()
+        while watermark is not None and (start := self._next_pane()) is not None:
+            if start + self.parts.timing.pane_us > watermark:
+                break
+            self._close(start)
+
+    def _next_pane(self, *, rows_only: bool = False) -> int | None:
+        """Start of the earliest open pane in which there is something to do."""
+        parts, pane_us = self.parts, self.parts.timing.pane_us
+        found = [parts.ledger.next_pane()]
+        if not rows_only:
+            if (due := parts.watch.deadline()) is not None:
+                found.append(max(due // pane_us * pane_us, self.closed_until))
+            if (end := parts.life.deadline()) is not None:
+                found.append(max(end - pane_us, self.closed_until))
+        return min((start for start in found if start is not None), default=None)
+
+    def _close(self, start: int, *, last: bool = False) -> None:
+        parts = self.parts
+        predictions, signals = parts.ledger.rows_of(start)
+        parts.watch.profile.admit(predictions, signals)
+        closed = parts.ledger.close(start)
+        self.closed_until = closed.end
+        judged = parts.watch.close(closed, parts.ledger.keep_rate, lambda rows: self._explain(start, rows), last=last)
+        findings = [*judged.findings, *self._gap_findings(closed.end)]
+        self._say(closed, judged.readings, findings, last=last)
+
+    def _say(self, closed: Closed, readings: list[Reading], findings: list[Finding], *, last: bool) -> None:
+        parts = self.parts
+        for finding in findings:
+            if finding.kind == "fired" and (evidence := parts.watch.evidence(finding.group)):
+                parts.life.add_evidence(finding.group.model, finding.group.version, evidence)
+        notices = parts.life.close(closed.end, findings)
+        for key in parts.watch.retired:
+            notices += parts.life.withdraw(closed.end, "retired", model=key.model, version=key.version)
+        parts.watch.retired.clear()
+        self.accounts.update(closed.accounts)
+        readings = [*readings, *self._read_accounts(closed, last=last)]
+        parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])
+        parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in readings])
+        for notice in notices:
+            parts.on_notice(notice)
+
+    def _explain(self, start: int, rows: PredictionRows) -> list[Explanations]:
+        """Explanations to take in with this pane: those in its events, those recorded, those that have come."""
+        explainer = self.parts.explainer
+        tables = [from_events(rows)]
+        if self._recorded:
+            return tables + self._explained.pop(start, [])
+        if explainer is None:
+            return tables
+        explainer.offer(rows)
+        for explained in explainer.collect():
+            tables.append(to_table(explained))
+            if self.parts.wall is not None:
+                self._control("explained", pane=start, **recorded(explained))
+            evidence = self.parts.watch.evidence(GroupKey(explained.model, explained.version))
+            if evidence:
+                self.parts.life.add_evidence(explained.model, explained.version, evidence)
+        return tables
+
+    def _finish(self) -> None:
+        """The end of a finite input. A dump says how far its run had closed; anything else is closed to the end."""
+        if self._closed_by_dump is not None:
+            while (start := self._next_pane()) is not None and start < self._closed_by_dump:
+                self._close(start)
+            return
+        while (start := self._next_pane(rows_only=True)) is not None:
+            due = self._next_pane()
+            self._close(start if due is None else min(start, due))
+        if self.closed_until:
+            self.accounts.update(self.parts.ledger.give_up())
+            self._close(self.closed_until, last=True)
+
+    # Accounts.
+
+    def _read_accounts(self, closed: Closed, *, last: bool) -> list[Reading]:
+        """The accounts so far, every `account_span` of event time: received is always the sum of the others."""
+        if not last and closed.end - self._accounts_read_at < self.parts.timing.account_span_us:
+            return []
+        start, self._accounts_read_at = self._accounts_read_at, closed.end
+        received = self.accounts["received"]
+        explained = {name: count for name, count in sorted(self.accounts.items()) if name not in ACCOUNTS}
+        cut_off = dict(sorted(self.parts.watch.profile.cut_off.items()))
+        values = {name: self.accounts[name] for name in ACCOUNTS} | {"keep_rate": self.parts.ledger.keep_rate}
+        details = {"shed": explained, "conflict": {}, "received": cut_off}
+        return [
+            Reading(
+                "accounts", name, NOBODY, float(value), received, start, closed.end, "total",
+                details=details.get(name, {}),
+            )
+            for name, value in values.items()
+        ]  # fmt: skip
+
+    # Gaps and controls.
+
+    def _note_gap(self, gap: Gap) -> None:
+        lost = "an unknown number of" if gap.lost is None else f"{gap.lost:,}"
+        summary = f"{lost} records of {gap.partition} were never read ({gap.reason}): reading goes on at {gap.found}."
+        log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
+        evidence = {"expected": gap.expected, "found": gap.found, "reason": gap.reason}
+        value = None if gap.lost is None else float(gap.lost)
+        group = GroupKey("", "", "partition", str(gap.partition))
+        finding = Finding("fired", "source", "gap", group, 0, value, gap.lost or 0, summary, evidence=evidence)
+        self._gaps.append(finding)
+
+    def _gap_findings(self, end: int) -> list[Finding]:
+        """Gaps, each fired at the next closing and over at the one after: it has happened, it does not go on."""
+        fired = [finding for finding in self._gaps if finding.kind == "fired"]
+        over = [finding for finding in self._gaps if finding.kind == "recovered"]
+        self._gaps = [replace(finding, kind="recovered", since=end) for finding in fired]
+        return [replace(finding, since=end) for finding in fired] + over
+
+    def _control(self, kind: str, **fields: Any) -> None:
+        self._controls.append({"control": kind, **fields})
+
+    def _obey(self, control: Mapping[str, Any]) -> None:
+        """A control record of a dump: what the live run had decided by its wall clock."""
+        kind = control.get("control")
+        if kind == "floor":
+            self.parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
+        elif kind == "explained":
+            self._recorded = True
+            self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))
+        elif kind == "closed":
+            self._closed_by_dump = max(self._closed_by_dump or 0, control["until"])
+
+    # The end of a pass.
+
+    def _commit(self) -> None:
+        controls, self._controls = self._controls, []
+        self.parts.checkpoint.commit(self, self.parts.source.positions(), controls)
+
+    def _heartbeat(self) -> None:
+        parts, now = self.parts, time.monotonic()
+        if parts.wall is None or now - self._last_heartbeat < parts.timing.heartbeat_s:
+            return
+        self._last_heartbeat = now
+        firing = len(parts.life.firing())
+        message = parts.say.heartbeat(watermark=self._watermark(), lag=self._lag, firing=firing, wall=parts.wall())
+        parts.checkpoint.add(ALERTS, [message])
+
+    def _take_status(self) -> None:
+        parts = self.parts
+        explainer = parts.explainer
+        self._status = {
+            "ready": self._ready,
+            "watermark": self._watermark(),
+            "closed_until": self.closed_until,
+            "lag": {str(partition): lag for partition, lag in sorted(self._lag.items())},
+            "accounts": {name: self.accounts[name] for name in ACCOUNTS},
+            "refused": dict(sorted(self.reasons.items())),
+            "pending": len(parts.ledger.retained),
+            "waiting_labels": len(parts.ledger.waiting),
+            "open_rows": parts.ledger.open_rows(),
+            "keep_rate": parts.ledger.keep_rate,
+            "firing": len(parts.life.firing()),
+            "models": len(parts.watch.profile.bases()),
+            "cut_off": dict(parts.watch.profile.cut_off),
+            "ahead": parts.clocks.ahead,
+            "explanations": {} if explainer is None else dict(explainer.counters),
+            "outbox": parts.checkpoint.queued(),
+            "positions": {str(p): at.next_offset for p, at in sorted(parts.source.positions().items())},
+            "quarantined": [w.monitor.name for w in parts.watch.monitors if w.broken is not None],
+        }
+
+    def restore(self, tree: Mapping[str, Any]) -> None:
+        """Go on from `to_state`."""
+        self.closed_until = tree["closed_until"]
+        self.accounts, self.reasons = Counter(tree["accounts"]), Counter(tree["reasons"])
+        self._accounts_read_at = tree["accounts_read_at"]
+
+    def to_state(self) -> dict[str, Any]:
+        """The loop's own state as a tree that `packing.pack` takes."""
+        return {
+            "closed_until": self.closed_until,
+            "accounts": dict(self.accounts),
+            "reasons": dict(self.reasons),
+            "accounts_read_at": self._accounts_read_at,
+        }
+
+

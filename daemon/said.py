@@ -1,0 +1,72 @@
+"""What is said, as messages: alerts, readings, dead letters, heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import orjson
+
+from daemon.alerts.events import Events
+from daemon.alerts.notice import Notice
+from daemon.decode import Refusal
+from daemon.envelopes import dead_letter, dead_letter_message, reading_message
+from daemon.records import Partition
+from daemon.sinks.base import Message
+from processors.base import Reading
+
+REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Builds messages. `redacted` names features (globs) whose values never leave."""
+
+    events: Events
+    redacted: Sequence[str] = ()
+
+    def alert(self, notice: Notice) -> Message:
+        """A notice as CloudEvent, or as the tombstone of an alert that is forgotten."""
+        return self.events.message(notice)
+
+    def reading(self, reading: Reading) -> Message:
+        """A reading as CloudEvent."""
+        return reading_message(reading, self.events.source, self.events.config_hash)
+
+    def heartbeat(
+        self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float
+    ) -> Message:
+        """A sign of life."""
+        return self.events.heartbeat(int(wall * 1e6), watermark, lag, firing)
+
+    def dead_letter(self, refusal: Refusal) -> Message:
+        """A refused event with its original bytes; without the values of redacted features."""
+        value = self._without_secrets(refusal.value) if self.redacted else refusal.value
+        ref = (refusal.partition.topic, refusal.partition.number, refusal.offset, refusal.index)
+        letter = dead_letter(
+            ref, refusal.reason, refusal.detail, key=refusal.key, value=value, headers=refusal.headers
+        )
+        return dead_letter_message(letter)
+
+    def _without_secrets(self, value: bytes) -> bytes:
+        """The event with redacted features blotted out; what can't be read as JSON is withheld as a whole."""
+        try:
+            event = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return REDACTED.encode()
+        blot(event, self.redacted)
+        return orjson.dumps(event)
+
+
+def blot(tree: object, redacted: Sequence[str]) -> None:
+    """Replace, at any depth, the values of keys that match a redacted name."""
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            if any(fnmatchcase(key, pattern) for pattern in redacted):
+                tree[key] = REDACTED
+            else:
+                blot(item, redacted)
+    elif isinstance(tree, list):
+        for item in tree:
+            blot(item, redacted)

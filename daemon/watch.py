@@ -1,0 +1,312 @@
+"""Measure and judge: all monitors over one closed pane after the other.
+
+A monitor that raises all the same is quarantined: the others go on, and a reading `processor_error` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import structlog
+
+from daemon.ledger.ledger import Closed
+from processors.base import Finding, Judging, Monitor, Reading, Summary
+from processors.packing import pack, unpack
+from processors.profile import GroupKey, Profile
+from processors.rows import Cells, Explanations, Names
+from processors.slices import ExplanationRows, OutcomeRows, PredictionRows, of_bases
+
+log = structlog.get_logger()
+
+CONCEPT_DRIFT = "concept_drift"
+"""The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """False alarms that may be raised, per microsecond: by one model, and by all together."""
+
+    model: float
+    fleet: float
+
+    def per_model(self, models: int) -> float:
+        """What each of so many models may spend."""
+        return min(self.model, self.fleet / max(models, 1))
+
+
+@dataclass(slots=True)
+class Watched:
+    """A monitor at work: its state, what it sealed for measuring, and the models that it is for."""
+
+    monitor: Monitor[Any, Any]
+    share: float
+    wants: Callable[[str], bool] | None = None
+    """Which models it watches, by name; None: all."""
+    state: Any = None
+    sealed: Any = None
+    broken: str | None = None
+    """Why it was quarantined."""
+
+    def __post_init__(self) -> None:
+        self.state = self.monitor.initial()
+
+    @property
+    def key(self) -> str:
+        """What its state is kept under: it starts anew when its code version or its settings change."""
+        settings = self.monitor.settings.model_dump_json().encode()
+        digest = hashlib.blake2b(settings, digest_size=8).hexdigest()
+        return f"monitor/{self.monitor.name}/{self.monitor.code_version}/{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the monitors made of a pane."""
+
+    readings: list[Reading]
+    findings: list[Finding]
+    predictions: PredictionRows
+    """For the explainer, which samples them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What judging needs of the config. Times in microseconds."""
+
+    pane_us: int
+    window_events: int
+    window_span: int
+    budget: Budget
+    retire_after: Callable[[str], int]
+    """By model: how long a version may be without predictions."""
+    label_wait: Callable[[str], int]
+    """By model: how long labels are waited for."""
+
+
+class Watch:
+    """The profile and the monitors. `close` is the only way in."""
+
+    def __init__(self, profile: Profile, monitors: Sequence[Watched], settings: Settings) -> None:
+        self.profile, self.monitors, self._settings = profile, list(monitors), settings
+        self.retired: list[GroupKey] = []
+        """Versions retired since this list was last cleared."""
+        self._seen: dict[int, int] = {}
+        """End of the last pane with a prediction, by (model, version)."""
+        self._counts: dict[str, Counter[str]] = {}
+        """Predictions and outcomes so far, by model."""
+
+    def close(
+        self, closed: Closed, keep_rate: float, explain: Callable[[PredictionRows], Sequence[Explanations]], *, last: bool
+    ) -> Judged:
+        """Measure and judge a pane. `explain` is given its predictions and answers with explanations to take in."""
+        profile, start, end = self.profile, closed.start, closed.end
+        duplicates = profile.base_of(closed.duplicates.model, closed.duplicates.version)
+        predictions = profile.locate_predictions(closed.predictions, start, end, duplicates)
+        profile.admit_labels(closed.outcomes)
+        known = profile.base_of(closed.outcomes.model, closed.outcomes.version) >= 0
+        outcomes = profile.locate_outcomes(closed.outcomes.take(known), start, end)
+        rows: dict[str, Any] = {
+            "predictions": predictions,
+            "outcomes": outcomes,
+            "signals": profile.locate_signals(closed.signals, start, end),
+            "explanations": _explanations(profile, explain(predictions), start, end),
+        }
+        self._count(predictions, outcomes)
+        context = self._context(start, end, keep_rate, last=last)
+        judged = self._judge(rows, context)
+        profile.learn(predictions)
+        self._retire(end)
+        return Judged(*judged, predictions)
+
+    def deadline(self) -> int | None:
+        """When (event time) a monitor wants to be judged next even if nothing arrives."""
+        found = [w.monitor.deadline(w.state) for w in self.monitors if w.broken is None]
+        return min((when for when in found if when is not None), default=None)
+
+    def evidence(self, key: GroupKey) -> dict[str, Any]:
+        """What monitors have to say to any alert of a version, such as the features that count most in it."""
+        bases = {(k.model, k.version): number for number, k in enumerate(self.profile.groups) if not k.segment}
+        base = bases.get((key.model, key.version))
+        found: dict[str, Any] = {}
+        for watched in self.monitors:
+            ask = getattr(watched.monitor, "evidence", None)
+            if ask is not None and base is not None and watched.broken is None:
+                found |= ask(watched.state, base)
+        return found
+
+    # Saving.
+
+    def stage(self, put: Callable[[str, bytes], None], delete: Callable[[str], None], saved: set[str]) -> set[str]:
+        """Write profile and states; `saved` are the names that the file holds. Returns those that it holds now."""
+        put("profile", pack(self.profile.to_state()))
+        counts = {model: dict(counts) for model, counts in self._counts.items()}
+        put("watch", pack({"seen": self._seen, "counts": counts}))
+        names = {"profile", "watch"}
+        for watched in self.monitors:
+            tree = {
+                "state": watched.state,
+                "sealed": watched.monitor.dump_sealed(watched.sealed),
+                "broken": watched.broken,
+            }
+            put(watched.key, pack(tree))
+            names.add(watched.key)
+        for name in saved - names:
+            if name.startswith("monitor/"):
+                delete(name)
+        return names
+
+    def restore(self, items: Mapping[str, bytes]) -> None:
+        """Go on from what `stage` wrote. A monitor whose code or settings changed starts anew."""
+        if "profile" not in items:
+            return
+        self.profile.load(unpack(items["profile"]))
+        tree = unpack(items["watch"])
+        self._seen = {int(base): end for base, end in tree["seen"].items()}
+        self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
+        for watched in self.monitors:
+            if watched.key not in items:
+                log.info("monitor starts anew", monitor=watched.monitor.name)
+                continue
+            tree = unpack(items[watched.key])
+            watched.state, watched.broken = tree["state"], tree["broken"]
+            watched.sealed = watched.monitor.load_sealed(tree["sealed"])
+
+    # Steps.
+
+    def _judge(self, rows: Mapping[str, Any], context: Judging) -> tuple[list[Reading], list[Finding]]:
+        readings: list[Reading] = []
+        findings: list[Finding] = []
+        second = [watched for watched in self.monitors if watched.monitor.consumes == "readings"]
+        first = [watched for watched in self.monitors if watched.monitor.consumes != "readings"]
+        for stage, seen in ((first, ()), (second, readings)):
+            known = tuple(seen)
+            for watched in stage:
+                if watched.broken is None:
+                    self._judge_one(watched, rows, context, known, readings, findings)
+        return readings, findings
+
+    def _judge_one(
+        self,
+        watched: Watched,
+        rows: Mapping[str, Any],
+        context: Judging,
+        known: tuple[Reading, ...],
+        readings: list[Reading],
+        findings: list[Finding],
+    ) -> None:
+        monitor = watched.monitor
+        try:
+            summary = self._measure(watched, rows)
+            verdict = monitor.judge(watched.state, summary, _share(context, watched.share, known))
+        except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
+            watched.broken = f"{type(error).__name__}: {error}"
+            log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
+            reading = _broken(monitor.name, watched.broken, context)
+            readings.append(reading)
+            return
+        watched.state, watched.sealed = verdict.state, verdict.sealed
+        readings += verdict.readings
+        findings += verdict.findings
+
+    def _measure(self, watched: Watched, rows: Mapping[str, Any]) -> Summary:
+        monitor = watched.monitor
+        if monitor.consumes == "readings":
+            return monitor.empty()
+        mine = rows[monitor.consumes]
+        if watched.wants is not None:
+            mine = of_bases(mine, self._wanted(watched.wants))
+        if not len(mine) and not (monitor.consumes == "predictions" and len(mine.duplicates)):
+            return monitor.empty()
+        return monitor.measure(mine, self.profile, watched.sealed)
+
+    def _wanted(self, wants: Callable[[str], bool]) -> Any:
+        """A mask by group number; the last place stands for -1."""
+        return np.array([*(bool(key.model) and wants(key.model) for key in self.profile.groups), False], np.bool_)
+
+    def _context(self, start: int, end: int, keep_rate: float, *, last: bool) -> Judging:
+        settings = self._settings
+        return Judging(
+            start=start,
+            end=end,
+            profile=self.profile,
+            alarms_per_us=settings.budget.per_model(len(self._counts)),
+            window_events=settings.window_events,
+            window_span=settings.window_span,
+            pane_us=settings.pane_us,
+            last=last,
+            coverage={
+                model: {
+                    "coverage": counts["outcomes"] / max(counts["predictions"], 1),
+                    "keep_rate": keep_rate,
+                    "wait_us": settings.label_wait(model),
+                }
+                for model, counts in self._counts.items()
+            },
+        )
+
+    def _count(self, predictions: PredictionRows, outcomes: OutcomeRows) -> None:
+        for kind, base in (("predictions", predictions.base), ("outcomes", outcomes.base[outcomes.counted])):
+            groups, counts = np.unique(base, return_counts=True)
+            for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
+                self._counts.setdefault(self.profile.groups[group].model, Counter())[kind] += count
+                if kind == "predictions":
+                    self._seen[group] = predictions.end
+
+    def _retire(self, end: int) -> None:
+        """Let go of versions that have not predicted for long."""
+        due = [
+            base
+            for base, seen in self._seen.items()
+            if end - seen >= self._settings.retire_after(self.profile.groups[base].model)
+        ]
+        for base in sorted(due, key=lambda number: self.profile.groups[number]):
+            key = self.profile.groups[base]
+            groups, series = self.profile.retire(base)
+            del self._seen[base]
+            for watched in self.monitors:
+                watched.state = watched.monitor.forget(watched.state, groups, series)
+            if not any(self.profile.groups[other].model == key.model for other in self._seen):
+                self._counts.pop(key.model, None)
+            self.retired.append(key)
+
+
+def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:
+    """How the budget is divided: half to concept drift, the rest by `alarm_share`."""
+    rest = sum(monitor.alarm_share for monitor in monitors if monitor.name != CONCEPT_DRIFT)
+    half = 0.5 if any(monitor.name == CONCEPT_DRIFT for monitor in monitors) else 0.0
+    return [
+        half if monitor.name == CONCEPT_DRIFT else (1 - half) * monitor.alarm_share / (rest or 1.0)
+        for monitor in monitors
+    ]
+
+
+def _share(context: Judging, share: float, known: tuple[Reading, ...]) -> Judging:
+    return replace(context, alarms_per_us=context.alarms_per_us * share, readings=known)
+
+
+def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, end: int) -> ExplanationRows:
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        tables = [no_explanations()]
+    table = Explanations.concat(tables)
+    known = profile.base_of(table.model, table.version) >= 0
+    table = table.take(known)
+    order = np.lexsort((table.key, table.time))
+    return profile.locate_explanations(table.take(order), start, end)
+
+
+def no_explanations() -> Explanations:
+    """A table without rows."""
+    hashes = np.zeros(0, np.uint64)
+    return Explanations(
+        np.zeros(0, np.int64), hashes, hashes, hashes, np.zeros(0, object), Cells.empty(0), Names()
+    )
+
+
+def _broken(name: str, why: str, context: Judging) -> Reading:
+    group = GroupKey("", "")
+    return Reading(name, "processor_error", group, 1.0, 1, context.start, context.end, details={"error": why})
