@@ -49,7 +49,7 @@ class Memberships:
 
 
 class Tally:
-    """Entries in the making: parts that are gathered at the end."""
+    """Entries in the making: parts in no order, gathered at the end."""
 
     def __init__(self, rows: OutcomeRows) -> None:
         self.facts = _facts(rows)
@@ -58,7 +58,8 @@ class Tally:
 
     def entries(self) -> Entries:
         """All that was counted."""
-        return cube.merged(self._parts)
+        together = Entries.concat(self._parts)
+        return cube.gathered(together.unit, together.what, together.code, together.value)
 
     def count(self, what: Any, code: Any, facts: Index) -> None:
         """Count facts given by position; `what` and `code` are one for each of them, or one for all."""
@@ -86,7 +87,7 @@ class Tally:
         )
 
     def _put(self, place: Longs, what: Ints, code: Longs, value: Longs) -> None:
-        self._parts.append(cube.gathered(self.members.units[place], what, code, value))
+        self._parts.append(Entries(self.members.units[place], what, code, value))
 
     def _members_of(self, facts: Index) -> tuple[Longs, Longs, Longs]:
         """(place of the unit, position among `facts`, sign) of every membership of these facts."""
