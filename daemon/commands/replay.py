@@ -1,0 +1,86 @@
+"""`vigild replay`: a dump, or files of events, once more: offline, in event time, the same output every time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from daemon import exits
+from daemon.commands import configuration
+from daemon.commands.progress import Progress
+
+_OUTPUTS = ("alerts", "readings", "dead_letters")
+
+
+def add(commands: Any) -> None:
+    """Declare it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "replay",
+        help="what would have been said of a dump, or of files of events",
+        description="Read a dump or NDJSON events (each file one partition) to the end, as fast as can be, and print "
+        "the alerts. Input and configuration alone decide the output. Exits with 0 whether or not alerts fired.",
+    )
+    configuration.add_option(parser, default=None, otherwise="the defaults hold if not given")
+    parser.add_argument(
+        "-i", "--input", type=Path, nargs="+", action="extend", required=True, metavar="FILE", help=".ndjson or .gz"
+    )
+    parser.add_argument("--alerts", type=Path, metavar="FILE", help="write alerts there instead of printing them")
+    parser.add_argument("--readings", type=Path, metavar="FILE", help="write readings there")
+    parser.add_argument("--dead-letters", type=Path, metavar="FILE", help="write events that are refused there")
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay to the end."""
+    _refuse(arguments)
+    config = configuration.load(arguments.config, source_required=False)
+
+    from daemon import app, telemetry
+    from daemon.sinks import SinkError
+
+    telemetry.configure(config.log.level, config.log.format)
+    outputs = {name: getattr(arguments, name) for name in _OUTPUTS}
+    try:
+        with closing(app.replaying(config, arguments.input, **outputs)) as pipeline:
+            progress = Progress(sys.stderr, time.monotonic, lambda: getattr(pipeline.parts.source, "progress", (0, 0)))
+            with progress:
+                pipeline.run(progress.with_each(lambda: False))
+    except SinkError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise error.__cause__ from None
+        raise exits.Ended(exits.IO_ERROR, str(error)) from error
+    return exits.OK
+
+
+def _refuse(arguments: argparse.Namespace) -> None:
+    """Say what is wrong with the files before anything of them is touched. Raises `Ended` or OSError."""
+    inputs: set[Path] = set()
+    for path in arguments.input:
+        if path.resolve() in inputs:
+            raise exits.Ended(exits.USAGE, f"{path}: is given twice. Each file is a partition: give it once.")
+        inputs.add(path.resolve())
+        _readable(path)
+    outputs: set[Path] = set()
+    for name in _OUTPUTS:
+        output: Path | None = getattr(arguments, name)
+        if output is None:
+            continue
+        if output.resolve() in inputs | outputs:
+            raise exits.Ended(exits.USAGE, f"{output}: is to be written, but is used already. Name another file.")
+        outputs.add(output.resolve())
+        with output.open("ab"):
+            pass
+
+
+def _readable(path: Path) -> None:
+    if path.is_dir():
+        raise exits.Ended(exits.NO_INPUT, f"{path}: is a directory. Name the files in it.")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise exits.Ended(exits.NO_INPUT, exits.message_of(error)) from None

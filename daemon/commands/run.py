@@ -1,0 +1,129 @@
+"""`vigild run`: the daemon. Watches until it is told to stop, or until finite input has ended."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon import exits
+from daemon.commands import configuration
+
+if TYPE_CHECKING:
+    from config import Config
+
+
+def add(commands: Any) -> None:
+    """Declare it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="watch what the configuration names, until stopped",
+        description="Watch until stopped. SIGTERM or Ctrl-C: finish what was read, commit, send, exit 0; once more: "
+        "at once. SIGHUP: check the configuration anew.",
+    )
+    configuration.add_option(parser)
+    parser.add_argument(
+        "--start-empty",
+        action="store_true",
+        help="begin without a state although the consumer group has offsets (what was learnt is lost)",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon until it is done.
+
+    1. Take charge of signals, so that one that comes during the start is not lost.
+    2. Read the configuration, say what will be done.
+    3. Open everything, and serve health, metrics and the page.
+    4. Loop until stopped; the loop drains before it returns.
+    """
+    from daemon.commands.signals import Signals
+
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        config = configuration.load(arguments.config)
+        _prepare(config, arguments.config)
+        signals.on_hangup = lambda: reconsider(arguments.config, config)
+        return _watch(config, signals, start_empty=arguments.start_empty)
+
+
+def _watch(config: Config, signals: Any, *, start_empty: bool) -> int:
+    import structlog
+
+    from daemon import app
+    from daemon.web.pulse import Pulse
+    from daemon.web.server import serving
+
+    log = structlog.get_logger("vigild")
+    try:
+        with closing(app.live(config, start_empty=start_empty)) as pipeline:
+            pulse = Pulse(time.monotonic)
+            with serving(config.http.host, config.http.port, pipeline.status, pulse):
+                pipeline.run(pulse.with_each(signals.stopping))
+    except Exception as error:
+        code = exits.code_of(error)
+        if code is None:
+            log.exception("ended by a mistake of Vigil's", exit_code=exits.SOFTWARE)
+            return exits.SOFTWARE
+        log.error("ended", reason=exits.message_of(error), exit_code=code)  # noqa: TRY400 - foreseen: no traceback
+        return code
+    log.info("stopped", reason=signals.reason or "the input has ended")
+    return exits.OK
+
+
+def _prepare(config: Config, path: Path) -> None:
+    """Set up the log, and say in it what is about to be done: one line for each thing that may be asked about."""
+    import structlog
+
+    from config import config_hash
+    from daemon import telemetry
+    from daemon.version import version
+
+    telemetry.configure(config.log.level, config.log.format)
+    log = structlog.get_logger("vigild")
+    log.info("vigild starts", version=version())
+    log.info("configuration", file=str(path.resolve()), hash=config_hash(config))
+    if config.kafka is not None:
+        topics = [topic.name for topic in config.kafka.topics]
+        log.info("source", kind="kafka", brokers=list(config.kafka.brokers), topics=topics, group=config.kafka.group)
+    if config.files is not None:
+        log.info("source", kind="files", paths=list(map(str, config.files.paths)), follow=config.files.follow)
+    for queue, sinks in config.outputs.items():
+        log.info("sink", queue=queue, to=[_sink_named(sink) for sink in sinks])
+    for model, settings in config.models.items():
+        if settings.explain.model_file:
+            log.info("model file", model=model, file=settings.explain.model_file)
+    log.info("state", directory=str(config.state.path.resolve()))
+
+
+def _sink_named(sink: Any) -> str:
+    """A sink for the log: its kind and where it leads, never a secret."""
+    where = getattr(sink.settings, "topic", None) or getattr(sink.settings, "path", None)
+    return f"{sink.kind}:{where}" if where else str(sink.kind)
+
+
+def reconsider(path: Path, running: Config) -> None:
+    """Say whether the configuration as it is now would be accepted. What runs goes on as it is."""
+    import structlog
+
+    from config import config_hash
+    from daemon.commands.validate import mistakes
+
+    log = structlog.get_logger("vigild")
+    try:
+        config = configuration.load(path)
+        wrong = mistakes(config, path)
+    except exits.Ended as error:
+        wrong = str(error).splitlines()
+    if wrong:
+        log.error("configuration refused, the old one stays", file=str(path), mistakes=wrong)
+    elif config_hash(config) == config_hash(running):
+        log.info("configuration unchanged", file=str(path), hash=config_hash(config))
+    else:
+        log.warning(
+            "configuration accepted, restart to apply", file=str(path), hash=config_hash(config),
+            running=config_hash(running),
+        )  # fmt: skip

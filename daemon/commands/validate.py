@@ -1,0 +1,75 @@
+"""`vigild validate`: whether a configuration can be used here, with every mistake in it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon import exits
+from daemon.commands import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config import Config
+    from config.problems import Place
+
+
+def add(commands: Any) -> None:
+    """Declare it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "validate", help="check a configuration: every mistake, its line and what to do"
+    )
+    configuration.add_option(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print `ok` and the configuration's hash, or raise `Ended` with every mistake."""
+    from config import config_hash
+
+    config = configuration.load(arguments.config)
+    if wrong := mistakes(config, arguments.config):
+        raise exits.Ended(exits.CONFIG, "\n".join(wrong))
+    print(f"{arguments.config}: ok (hash {config_hash(config)})")
+    return exits.OK
+
+
+def mistakes(config: Config, path: Path) -> list[str]:
+    """What the schema can't know: model files and their libraries, and whether the state can be written.
+
+    Each as `file:line: place: what is wrong`.
+    """
+    from config import ConfigError
+    from config.document import read
+
+    document = read(path.read_text(encoding="utf-8-sig"), str(path))
+    for place, message in (*_models(config), *_state(config.state.path)):
+        document.report(place, message)
+    return str(ConfigError(document.problems)).splitlines()
+
+
+def _models(config: Config) -> Iterator[tuple[Place, str]]:
+    from daemon.explain.models import ModelFile, ModelRefused, check_at_start
+
+    for name in config.models:
+        said = config.for_model(name).explain
+        if said.model_file is None or not said.enabled:
+            continue
+        file = ModelFile(said.model_file, said.format, said.sha256, said.trust, said.features, output=said.output)
+        try:
+            check_at_start(file)
+        except ModelRefused as refused:
+            yield ("models", name, "explain", "model_file"), str(refused)
+
+
+def _state(directory: Path) -> Iterator[tuple[Place, str]]:
+    """The directory, or what it would be made in, must be writable. Nothing is made."""
+    place = ("state", "path")
+    nearest = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        yield place, f"{nearest} is not a directory. Name one, or move that file away."
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield place, f"{nearest} can't be written by this user. Change its owner, or name another directory."
