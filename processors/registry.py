@@ -19,7 +19,7 @@ from processors.base import Monitor
 
 ENTRY_POINTS = "vigil.processors"
 
-_SHARED_ROOMS = frozenset({"detectors", "kernels", "profile"})
+_SHARED_ROOMS = frozenset({"detectors", "examples", "kernels", "profile"})
 """Packages that hold what monitors are made of, and no monitor."""
 
 MonitorClass = TypeVar("MonitorClass", bound=type[Monitor[Any, Any]])
