@@ -7,12 +7,12 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.errors import KafkaConfigurationError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from config.streams import KafkaSink as KafkaSettings
 from daemon.envelopes import LARGEST_VALUE, shortened
@@ -25,7 +25,17 @@ DEFAULTS = {"compression_type": "lz4", "linger_ms": 5, "max_block_ms": 2_000, "b
 """Ours instead of kafka-python's; `kafka.producer` overrides them. The blocking ones are what a broker that is away
 may hold the loop up for."""
 REQUIRED = {"acks": "all", "enable_idempotence": True}
+LONGEST_KEY = 1_024
+"""Bytes of a key that a shortened message keeps."""
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class _Sent(NamedTuple):
+    """A message on its way, as it was before it was shortened, and how often it was."""
+
+    message: Message
+    shortened: int
+    future: Any
 
 
 class KafkaSink(Sink):
@@ -39,7 +49,7 @@ class KafkaSink(Sink):
         self._options = {**DEFAULTS, **surroundings.kafka, **REQUIRED}
         self._producer: Any = None
         self._waiting: deque[Message] = deque()
-        self._sent: deque[tuple[Message, Any]] = deque()
+        self._sent: deque[_Sent] = deque()
         self.replaced = 0
         """Messages that were too large and left shortened."""
 
@@ -67,59 +77,90 @@ class KafkaSink(Sink):
         """Messages acknowledged in order; shortens those that turn out too large. Raises `KafkaError`."""
         count = 0
         while self._sent:
-            message, future = self._sent[0]
-            if not future.is_done:
-                _wait(future, give_up)
-            if not future.is_done:
+            first = self._sent[0]
+            if not first.future.is_done:
+                _wait(first.future, give_up)
+            if not first.future.is_done:
                 break
-            if isinstance(future.exception, _TOO_LARGE):
-                self._sent[0] = self._on_its_way(self._shorter(message))
+            if isinstance(first.future.exception, _TOO_LARGE):
+                self._start_over()
                 continue
-            if future.failed():
-                raise future.exception
+            if first.future.failed():
+                raise first.future.exception
             self._sent.popleft()
             count += 1
         return count
 
-    def _on_its_way(self, message: Message) -> tuple[Message, Any]:
-        try:
-            headers = list(message.headers)
-            value = b"" if message.key is None and message.value is None else message.value
-            return message, self._producer.send(self._topic, value=value, key=message.key, headers=headers)
-        except _TOO_LARGE:
-            return self._on_its_way(self._shorter(message))
+    def _start_over(self) -> None:
+        """Send what is unacknowledged with another producer, the first one shortened.
 
-    def _shorter(self, message: Message) -> Message:
-        """The message without what makes it large. The same for the same message, so that sent again it is equal."""
-        self.replaced += 1
+        kafka-python's idempotent producer refuses everything after one message that the brokers refused.
+        """
+        first, *rest = self._sent
+        self._close_producer()
+        self._producer = opened(KafkaProducer, **self._options)
+        self._sent = deque([self._on_its_way(first.message, first.shortened + 1)])
+        self._sent += [each if each.future.succeeded() else self._on_its_way(*each[:2]) for each in rest]
+
+    def _on_its_way(self, message: Message, times: int = 0) -> _Sent:
+        """Hand a message to the producer, shortened so many times; once more if the producer itself refuses it."""
+        key, value, headers = self._shorter(message, times) if times else message
+        value = b"" if key is None and value is None else value
+        try:
+            return _Sent(message, times, self._producer.send(self._topic, value, key, list(headers)))
+        except _TOO_LARGE:
+            return self._on_its_way(message, times + 1)
+
+    def _shorter(self, message: Message, times: int) -> Message:
+        """The message without what makes it large: the first 64 KiB of its value, then nothing of it.
+
+        The same for the same message, so that it is equal when it is sent again.
+        """
+        if times > 2:
+            raise KafkaConfigurationError(
+                f"it does not even take {_stub(message, 0).size} bytes: raise max.message.bytes"
+            )
+        self.replaced += times == 1
         log.warning("message too large for the brokers, shortened", topic=self._topic, bytes=message.size)
         try:
-            shorter = shortened(message)
+            return shortened(message) if times == 1 else _stub(message, 0)
         except ValueError:
-            shorter = _stub(message, LARGEST_VALUE)
-        return shorter if shorter.size < message.size else _stub(message, 0)
+            return _stub(message, LARGEST_VALUE)
 
     def _forget(self) -> None:
         self._waiting.clear()
         self._sent.clear()
-        if self._producer is not None:
+        self._close_producer()
+
+    def _close_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
             try:
-                self._producer.close(timeout=0)
-            except KafkaError as error:
-                log.debug("producer not closed cleanly", error=str(error))
-            self._producer = None
+                producer.close(timeout=0)
+            except KafkaError:
+                producer._sender.force_close()  # noqa: SLF001 - its close gives up halfway where its flush does
 
 
 def _stub(message: Message, most: int) -> Message:
+    """What a message was: its ref if it had one, size, hash, and as much of its value as `most` bytes."""
     value = message.value or b""
     body = {
+        "ref": _ref(value),
         "reason": "too_large",
         "size": len(value),
         "sha256": sha256(value).hexdigest(),
         "value_b64": b64encode(value[:most]).decode(),
     }
-    key = message.key if message.key is not None and len(message.key) <= LARGEST_VALUE else None
+    key = message.key if message.key is not None and len(message.key) <= LONGEST_KEY else None
     return Message(key, orjson.dumps(body))
+
+
+def _ref(value: bytes) -> Any:
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return body.get("ref") if isinstance(body, dict) else None
 
 
 def _wait(future: Any, give_up: float) -> None:
