@@ -38,7 +38,7 @@ def _played(life_rules: Rules, history: list[Step]) -> list[Notice]:
     return [notice for step in history for notice in run(life, step)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_rules(), histories())
 def test_no_alert_fires_twice_and_none_ends_that_did_not_fire(life_rules: Rules, history: list[Step]) -> None:
     """Of what is sent under one fingerprint: fired, then what it likes, then one end; a tombstone only after an end."""
@@ -58,15 +58,16 @@ def test_no_alert_fires_twice_and_none_ends_that_did_not_fire(life_rules: Rules,
             del firing[notice.fingerprint]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_rules(), histories())
 def test_what_is_said_is_in_order_and_under_its_own_name(life_rules: Rules, history: list[Step]) -> None:
-    """Sequences rise within a fingerprint until its tombstone, times never fall, ids are unique, onsets are past."""
+    """Sequences that are sent rise within a fingerprint until its tombstone, times never fall, ids are unique, onsets are past."""
     notices = _played(life_rules, history)
     sequences: dict[str, int] = defaultdict(int)
     for notice in notices:
-        assert notice.sequence > sequences[notice.fingerprint]
-        sequences[notice.fingerprint] = 0 if notice.change == "forgotten" else notice.sequence
+        if not notice.held:
+            assert notice.sequence > sequences[notice.fingerprint]
+            sequences[notice.fingerprint] = 0 if notice.change == "forgotten" else notice.sequence
         assert notice.since <= notice.began <= notice.time
         assert (notice.valid_until is None) == (notice.state != "firing")
         assert notice.ended is None or notice.began <= notice.ended <= notice.time
@@ -74,7 +75,7 @@ def test_what_is_said_is_in_order_and_under_its_own_name(life_rules: Rules, hist
     assert len({n.id for n in notices}) == len(notices)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_rules(), histories(), st.integers(0, 12))
 def test_a_restart_at_any_point_changes_nothing(life_rules: Rules, history: list[Step], at: int) -> None:
     """State that was packed and unpacked goes on identically: nothing is said again, nothing is left out."""
@@ -87,7 +88,7 @@ def test_a_restart_at_any_point_changes_nothing(life_rules: Rules, history: list
     assert notices == _played(life_rules, history)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(any_rules(), histories(), st.randoms(use_true_random=False))
 def test_the_order_of_findings_within_a_pane_does_not_matter(
     life_rules: Rules, history: list[Step], shuffler: random.Random
@@ -99,7 +100,7 @@ def test_the_order_of_findings_within_a_pane_does_not_matter(
     assert pack(one.to_state()) == pack(other.to_state())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(any_rules(), histories())
 def test_closing_empty_panes_at_the_deadlines_only_says_it_sooner(life_rules: Rules, history: list[Step]) -> None:
     """A pipeline that skips empty panes and one that closes each at which something is due say the same."""
@@ -112,7 +113,7 @@ def test_closing_empty_panes_at_the_deadlines_only_says_it_sooner(life_rules: Ru
     assert notices == _played(life_rules, history)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(any_rules(), histories())
 def test_memory_is_bounded_and_empties_itself(life_rules: Rules, history: list[Step]) -> None:
     """Never more fingerprints than `most`; once all are retired and `keep` is over, nothing is left and all is said."""
