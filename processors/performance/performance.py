@@ -91,12 +91,15 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
-        """Add the pane to windows, totals and cohorts; read those that are due."""
+        """Add the pane to cohorts, windows and totals; read what is due.
+
+        Cohorts come first: totals tell what came too late for one.
+        """
         pane = cube.from_summary(summary)
         state["span"] = context.window_span
         verdict = Verdict(state)
-        self._judge_windows(verdict, pane, context)
         self._judge_cohorts(verdict, pane, context)
+        self._judge_windows(verdict, pane, context)
         return verdict
 
     def deadline(self, state: State) -> int | None:

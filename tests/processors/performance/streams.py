@@ -30,6 +30,7 @@ class Run:
         self,
         monitor: Performance,
         profile: Profile | None = None,
+        *,
         window_events: int = 10**9,
         window_span: int = 600_000_000,
         restart: bool = False,

@@ -28,7 +28,7 @@ UGLY_SCORES: dict[str, Scores] = {
     "zeros and ones": lambda rng, n: rng.integers(0, 2, n).astype(float),
     "crowded near 0": lambda rng, n: 10 ** rng.uniform(-18, -6, n),
     "crowded near 1": lambda rng, n: 1 - 10 ** rng.uniform(-15, -6, n),
-    "all the same": lambda rng, n: np.full(n, 0.3),
+    "all the same": lambda _, n: np.full(n, 0.3),
     "denormal": lambda rng, n: rng.integers(0, 9, n) * 5e-324,
 }
 
