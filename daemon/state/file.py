@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.state.errors import Damaged, StateError
-from daemon.state.schema import make
+from daemon.state.schema import make, migrate, recognise
 
 FILE_NAME = "state.sqlite"
 
@@ -37,16 +37,18 @@ def create(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open for writing: write-ahead log, flushed to disk at every commit, transactions begun by hand.
+    """Open for writing, at this version: write-ahead log, flushed at every commit, transactions begun by hand.
 
-    Raises `Damaged` if SQLite finds it so.
+    Changes nothing in a file that is damaged, newer or not Vigil's: raises `Damaged` or `TooNew`.
     """
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5.0)
     try:
         check(db, path)
+        found = recognise(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 67108864")
+        migrate(db, found)
     except BaseException:
         db.close()
         raise

@@ -5,15 +5,14 @@ Both only look: they take no lock and may run beside a daemon.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from daemon.state.digests import intact
-from daemon.state.errors import Damaged, NotThere, TooNew
+from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, check, connect_to_look, translated
-from daemon.state.schema import APPLICATION_ID, VERSION
+from daemon.state.schema import VERSION, recognise
 
 _SUMS = {
     "items": "SELECT name, 1, length(content) FROM items ORDER BY name",
@@ -37,7 +36,7 @@ def inspect(directory: Path) -> dict[str, Any]:
     """
     path = _existing(directory)
     with translated(path), closing(connect_to_look(path)) as db:
-        _known(db, path)
+        recognise(db, path)
         sums = {
             table: {name: {"count": n, "bytes": size} for name, n, size in db.execute(_SUMS[table])} for table in _SUMS
         }
@@ -62,7 +61,7 @@ def verify(directory: Path) -> list[str]:
     path = _existing(directory)
     problems: list[str] = []
     with translated(path), closing(connect_to_look(path)) as db:
-        _known(db, path)
+        recognise(db, path)
         try:
             check(db, path, thorough=True)
         except Damaged as damaged:
@@ -81,11 +80,3 @@ def _existing(directory: Path) -> Path:
     if not path.exists():
         raise NotThere(f"{path}: there is no state; check state.path")
     return path
-
-
-def _known(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise TooNew(f"{path}: written by a newer Vigil (state version {version}, this one knows {VERSION}): upgrade")
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise Damaged(f"{path}: not a state of Vigil's")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from daemon.state.errors import Damaged, TooNew
 
@@ -31,15 +32,20 @@ MIGRATIONS = (
 VERSION = len(MIGRATIONS)
 
 
-def migrate(db: sqlite3.Connection, path: str) -> None:
-    """Bring a file to this version, in one transaction. Raises `Damaged` or `TooNew`."""
+def recognise(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a state file. Raises `TooNew`, or `Damaged` if it isn't one; changes nothing."""
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > VERSION:
         raise TooNew(f"{path}: written by a newer Vigil (state version {found}, this one knows {VERSION}): upgrade")
     if found < 1 or db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise Damaged(f"{path}: not a state of Vigil's: restore it from a copy, or name another state.path")
-    if found < VERSION:
-        _apply(db, found)
+    return found
+
+
+def migrate(db: sqlite3.Connection, since: int) -> None:
+    """Bring a file from a version to this one, in one transaction."""
+    if since < VERSION:
+        _apply(db, since)
 
 
 def make(db: sqlite3.Connection) -> None:

@@ -28,7 +28,6 @@ from daemon.state.file import FILE_NAME, connect, translated, translated_from_sy
 from daemon.state.file import create as create_file
 from daemon.state.lock import Lock
 from daemon.state.messages import pack_messages, unpack_messages
-from daemon.state.schema import migrate
 from daemon.state.steps import Step, reached
 
 CONTROLS_KEPT = 200_000
@@ -113,7 +112,7 @@ class Store:
             try:
                 if create:
                     create_file(path)
-                return cls(path, _opened(path), lock)
+                return cls(path, connect(path), lock)
             except BaseException:
                 lock.release()
                 raise
@@ -207,16 +206,6 @@ class Store:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    db = connect(path)
-    try:
-        migrate(db, str(path))
-    except BaseException:
-        db.close()
-        raise
-    return db
 
 
 class Commit:

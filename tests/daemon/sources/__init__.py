@@ -1,0 +1,1 @@
+"""Tests of sources that need no broker."""
