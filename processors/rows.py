@@ -47,7 +47,8 @@ class Names:
 
     def text(self, name: int) -> str:
         """The text behind a hash; its hexadecimal form if this table never held it."""
-        return self.texts.get(int(name)) or (f"{int(name):016x}" if name else "")
+        unknown = f"{int(name):016x}" if name else ""
+        return self.texts.get(int(name), unknown)
 
     def merged(self, others: Iterable[Names]) -> Names:
         """These names and the others'."""
