@@ -62,14 +62,28 @@ def build(name: str, params: Mapping[str, Any], seed: int) -> Any:
     if "seed" in known:
         values.setdefault("seed", seed)
     try:
-        return found(**values)
+        made = found(**values)
     except Exception as error:  # what it raises is River's choice
         raise UnknownRiverError(f"river's {name} refuses its parameters: {error}.") from error
+    _seed_within(made, seed, set())
+    return made
 
 
 def seed_of(*names: str) -> int:
     """A seed that depends on these names alone: 31 bits, so that every generator takes it."""
     return text_hash("\x00".join(names)) & 0x7FFFFFFF
+
+
+def _seed_within(made: Any, seed: int, seen: set[int]) -> None:
+    """Seed the generators that an object made for itself (a Gaussian has one, although scoring never draws from it)."""
+    if id(made) in seen:
+        return
+    seen.add(id(made))
+    for part in list(getattr(made, "__dict__", {}).values()):
+        if type(part).__module__ == "random":
+            part.seed(seed)
+        elif type(part).__module__.startswith("river."):
+            _seed_within(part, seed, seen)
 
 
 def _value(value: Any, seed: int) -> Any:

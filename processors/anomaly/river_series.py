@@ -82,8 +82,9 @@ def _of_outcomes(series: str, rows: OutcomeRows, profile: Profile) -> Values:
 
 
 def _errors(rows: OutcomeRows, regression: Any) -> Floats:
-    wrong = ~rows.table.prediction.same(rows.table.label)
-    return np.where(regression, np.abs(rows.value - rows.target), wrong)
+    wrong = np.where(rows.table.prediction.kind == MISSING, np.nan, ~rows.table.prediction.same(rows.table.label))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(regression, np.abs(rows.value - rows.target), wrong)
 
 
 def _losses(rows: OutcomeRows, regression: Any, profile: Profile) -> Floats:
@@ -94,7 +95,8 @@ def _losses(rows: OutcomeRows, regression: Any, profile: Profile) -> Floats:
     own = rows.scores.label == rows.actual[rows.scores.row]
     given[rows.scores.row[own]] = rows.scores.probability[own]
     log_loss = -np.log(np.clip(given, _LEAST_PROBABILITY, 1))
-    return np.where(regression, (rows.value - rows.target) ** 2, log_loss)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(regression, (rows.value - rows.target) ** 2, log_loss)
 
 
 def _of_predictions(series: str, rows: PredictionRows, profile: Profile) -> Values:
