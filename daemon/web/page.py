@@ -56,7 +56,7 @@ def _overview(status: Mapping[str, Any]) -> dict[str, Any]:
         "alerts firing": status.get("firing", 0),
         "model versions watched": status.get("models", 0),
         "read and judged up to": "nothing yet" if watermark is None else rfc3339(watermark),
-        "predictions waiting for labels": status.get("pending", 0),
+        "predictions kept for their labels": status.get("pending", 0),
         "share of predictions followed": status.get("keep_rate", 1.0),
     }
 

@@ -1,0 +1,161 @@
+"""`vigild run`: starts, tells what it does, goes on where it was, and stops as asked."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from daemon import exits
+from tests.daemon.commands.vigild import environment, events, parsed, start, vigild, write
+
+CONFIG = """\
+files: {paths: [events.ndjson], follow: true}
+sinks: {alerts: {file: alerts.ndjson}}
+state: {path: state}
+time: {idle_after: 1s}
+http: {port: 0}
+log: {format: json}
+"""
+
+
+Running = tuple[subprocess.Popen[bytes], Callable[[str], dict[str, Any]]]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Running]:
+    """A daemon, and a function that waits for a line of its log by what it says."""
+    log = folder / "log"
+    process = start("run", cwd=folder, log=log)
+
+    def said(event: str) -> dict[str, Any]:
+        for _ in range(600):
+            found = [line for line in logged(log) if line["event"] == event]
+            if found:
+                return found[-1]
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        raise AssertionError(f"never said {event!r}: {log.read_text()}")
+
+    try:
+        yield process, said
+    finally:
+        process.kill()
+        process.wait()
+
+
+def logged(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a log."""
+    return parsed(path.read_text().rpartition("\n")[0])
+
+
+def ask(url: str) -> dict[str, Any]:
+    """The JSON at an address."""
+    with urlopen(url, timeout=10) as answer:  # noqa: S310 - the address is ours
+        return dict(json.load(answer))
+
+
+def prepare(folder: Path, config: str = CONFIG) -> None:
+    """A folder with a configuration and events."""
+    (folder / "vigil.yaml").write_text(config)
+    write(folder / "events.ndjson", islice(events(), 400))
+
+
+def test_it_tells_what_it_does_and_stops_as_asked(tmp_path: Path) -> None:
+    """At start a line for each thing that may be asked about; on SIGTERM it drains, commits, and exits with 0."""
+    prepare(tmp_path)
+    with running(tmp_path) as (process, said):
+        assert said("configuration")["file"] == str(tmp_path / "vigil.yaml")
+        assert said("source")["paths"] == ["events.ndjson"]
+        assert said("state")["directory"] == str(tmp_path / "state")
+        url = said("http")["url"]
+        for _ in range(600):
+            if ask(f"{url}/healthz").get("watermark"):
+                break
+            time.sleep(0.1)
+        assert ask(f"{url}/readyz")["ready"] is True
+        process.terminate()
+        assert process.wait(timeout=60) == exits.OK
+        assert said_last(tmp_path / "log") == {"event": "stopped", "reason": "SIGTERM"}
+    shown = vigild("state", "inspect", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["positions"] == [["events", 0, 400, ""]]
+    assert vigild("state", "verify", cwd=tmp_path).returncode == exits.OK
+
+
+def said_last(log: Path) -> dict[str, Any]:
+    """What the last line of a log says, and why."""
+    last = logged(log)[-1]
+    return {name: last[name] for name in ("event", "reason")}
+
+
+def test_a_finite_input_ends_it(tmp_path: Path) -> None:
+    """Files that are not followed are read to their end; a second run finds nothing new and ends, too."""
+    prepare(tmp_path, CONFIG.replace("follow: true", "follow: false"))
+    for _ in range(2):
+        told = vigild("run", cwd=tmp_path)
+        assert told.returncode == exits.OK, told.stderr
+        assert parsed(told.stderr)[-1]["reason"] == "the input has ended"
+
+
+def test_a_hangup_makes_it_look_at_the_configuration_again(tmp_path: Path) -> None:
+    """It says whether the new one would be accepted; what runs goes on either way."""
+    prepare(tmp_path)
+    with running(tmp_path) as (process, said):
+        said("http")
+        process.send_signal(signal.SIGHUP)
+        said("configuration unchanged")
+        (tmp_path / "vigil.yaml").write_text(CONFIG + "alerts: {renotify: 2h}\n")
+        process.send_signal(signal.SIGHUP)
+        assert said("configuration accepted, restart to apply")["running"] == said("configuration")["hash"]
+        (tmp_path / "vigil.yaml").write_text(CONFIG + "alert: {}\n")
+        process.send_signal(signal.SIGHUP)
+        assert "Did you mean alerts?" in said("configuration refused, the old one stays")["mistakes"][0]
+        assert process.poll() is None
+
+
+def test_a_port_that_is_taken_is_said_and_survived(tmp_path: Path) -> None:
+    """Watching goes on without being watched."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        prepare(tmp_path, CONFIG.replace("port: 0", f"port: {port}").replace("follow: true", "follow: false"))
+        told = vigild("run", cwd=tmp_path)
+    assert told.returncode == exits.OK
+    (line,) = [line for line in parsed(told.stderr) if line["event"] == "http not served"]
+    assert (line["port"], line["reason"]) == (port, "Address already in use")
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    """Exit 78 and a line that says who has it."""
+    prepare(tmp_path)
+    with running(tmp_path) as (process, said):
+        said("http")
+        told = vigild("run", cwd=tmp_path)
+        assert told.returncode == exits.CONFIG
+        assert f"in use by process {process.pid}" in parsed(told.stderr)[-1]["reason"]
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    """Also where the loop hangs, and with the code that a shell expects of a program that a signal ended."""
+    code = (
+        "import time; from daemon.commands.signals import Signals\n"
+        "with Signals() as signals:\n"
+        "    print('ready', flush=True)\n"
+        "    while not signals.stopping(): time.sleep(0.01)\n"
+        "    print('stopping', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.stdout.readline() == "stopping\n"
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM

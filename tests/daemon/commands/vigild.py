@@ -1,0 +1,63 @@
+"""Running `vigild` as a user does, and a small stream to run it on."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+START_S = 1_795_305_600  # 2026-11-22T00:00:00Z
+BREAKS_AT = 2_000
+"""From this prediction of `events` on, the model is right half of the time."""
+
+
+Done = subprocess.CompletedProcess[str]
+
+
+def vigild(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+    """Run one command to its end."""
+    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def start(*arguments: str | Path, cwd: Path, log: Path) -> "subprocess.Popen[bytes]":
+    """Start one command; what it logs goes to a file."""
+    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
+    with log.open("ab") as file:
+        return subprocess.Popen(command, cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=file)
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of the tests, without what would change a configuration."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("VIGIL_")}
+    return own | dict(more or {})
+
+
+def events(predictions: int = 2 * BREAKS_AT) -> Iterator[dict[str, Any]]:
+    """Predictions of a toy model two a second, each followed by its label; the model breaks in the middle."""
+    rng = random.Random(7)
+    for number in range(predictions):
+        ts = START_S + number / 2
+        score = rng.random()
+        said = int(score > 0.5)
+        right = rng.random() < (0.9 if number < BREAKS_AT else 0.5)
+        shared = {"id": f"r-{number}", "model": "fraud", "ts": ts}
+        features = {"amount": rng.gauss(0, 1), "country": rng.choice("ABC")}
+        yield {"type": "prediction", **shared, "version": "1", "features": features, "prediction": said, "score": score}
+        yield {"type": "label", **shared, "label": said if right else 1 - said}
+
+
+def write(path: Path, lines: Iterator[dict[str, Any]]) -> Path:
+    """Write events as NDJSON."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def parsed(text: str) -> list[dict[str, Any]]:
+    """The objects of NDJSON."""
+    return [json.loads(line) for line in text.splitlines()]
