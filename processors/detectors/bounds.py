@@ -27,7 +27,7 @@ def wilson(hits: Floats, trials: Floats, z: float) -> tuple[Floats, Floats]:
 
 
 def chi2_quantile(z: float, freedom: Floats) -> Floats:
-    """Quantile of chi-square at the probability of the normal value `z`; good to 1% from 3 degrees of freedom.
+    """Quantile of chi-square at the probability of the normal value `z`; good to 1% from 20 degrees of freedom.
 
     E. B. Wilson & M. M. Hilferty (1931), "The distribution of chi-square", PNAS 17.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from processors.rows import Floats
@@ -32,5 +32,5 @@ class Change:
     since: int
     provisional: bool
     log_evidence: float
-    counts: Floats | None = None
+    counts: Floats | None = field(default=None, compare=False)
     """Counts by bin since the onset; histograms only."""
