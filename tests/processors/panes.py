@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,7 @@ def scalars(values: Sequence[Any], names: Names) -> Scalars:
     return Scalars(kind, bits)
 
 
-def cells(columns: dict[str, Sequence[Any]], count: int, names: Names) -> Cells:
+def cells(columns: Mapping[str, Sequence[Any]], count: int, names: Names) -> Cells:
     """Mappings by column; every row has every column."""
     if not columns:
         return Cells.empty(count)
@@ -66,7 +66,7 @@ def cells(columns: dict[str, Sequence[Any]], count: int, names: Names) -> Cells:
 
 def predictions(
     count: int,
-    features: dict[str, Sequence[Any]] | None = None,
+    features: Mapping[str, Sequence[Any]] | None = None,
     *,
     start: int = 0,
     model: str = "fraud",

@@ -1,0 +1,136 @@
+"""Counting what is wrong with the cells of a pane, by series, and how many events were duplicates, by version.
+
+Keys of the summary are 2 × series number, and 2 × group number + 1: `series_key` and `group_key`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import Summary, add_summaries
+from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, UNSEALED, UNSEEN, WIDTH, WRONG_TYPE
+from processors.profile import Profile
+from processors.rows import Bools, Floats, Ints
+from processors.slices import PredictionRows
+
+MISSING, WRONG, NOVEL, DUPLICATE = range(4)
+"""What is counted in `bad`. NOVEL is an unseen category or a number out of range; DUPLICATE alone is of groups."""
+
+KINDS = ("missing", "wrong_type", "novel", "duplicate")
+
+_EXTREMES = {"low": np.minimum, "high": np.maximum}
+
+
+def series_key(series: npt.NDArray[Any]) -> Ints:
+    """Key of a series."""
+    return (2 * series).astype(np.int32)
+
+
+def group_key(group: npt.NDArray[Any]) -> Ints:
+    """Key of a group."""
+    return (2 * group + 1).astype(np.int32)
+
+
+def of_series(keys: Ints) -> Bools:
+    """Which keys are of series?"""
+    return np.asarray(keys % 2 == 0)
+
+
+def count(rows: PredictionRows, profile: Profile) -> Summary:
+    """By series that has bins, or is new: events `n`, `cells`, `bad` and `trials` by kind, `bins`, and the extremes.
+
+    `n`, `cells` int64; `bad` and `trials` int64 of shape (keys, 4); `bins` int64 of shape (keys, WIDTH). `low` and
+    `high` are the least and the greatest value (of texts: bin) that is of its type and known, inf and -inf without any.
+    """
+    groups, events = np.unique(rows.base[rows.base >= 0], return_counts=True)
+    doubles = np.unique(rows.duplicates[rows.duplicates >= 0], return_counts=True)
+    owner, kind = profile.series_group, profile.series_type
+    live = (kind == NUMERIC) | (kind == CATEGORICAL)
+    live[rows.cells.series[kind[rows.cells.series] == UNSEALED]] = True
+    series = np.flatnonzero(live & np.isin(owner, groups))
+    seen = _of_series(rows, series, len(owner))
+    of_rows = events[np.searchsorted(groups, owner[series])].astype(np.int64)
+    seen |= _judged(seen, of_rows, kind[series])
+    by_series = Summary(series_key(series), seen)
+    return merge(by_series, merge(_of_groups(groups, events, DUPLICATE, 0), _of_groups(*doubles, DUPLICATE, 1)))
+
+
+def merge(a: Summary, b: Summary) -> Summary:
+    """Counts add, extremes stay."""
+    if not len(a) or not len(b):
+        return b if not len(a) else a
+    total = add_summaries(_counts(a), _counts(b))
+    columns = dict(total.columns)
+    for name, extreme in _EXTREMES.items():
+        column = np.full(len(total), np.inf if name == "low" else -np.inf)
+        for part in (a, b):
+            at = np.searchsorted(total.keys, part.keys)
+            column[at] = extreme(column[at], part[name])
+        columns[name] = column
+    return Summary(total.keys, columns)
+
+
+def _of_series(rows: PredictionRows, series: npt.NDArray[Any], size: int) -> dict[str, npt.NDArray[Any]]:
+    place = np.full(size, -1, np.int32)
+    place[series] = np.arange(len(series), dtype=np.int32)
+    at = place[rows.cells.series]
+    kept = np.flatnonzero(at >= 0)
+    at, bins = at[kept], rows.cells.bin[kept]
+    text = np.isnan(rows.cells.value[kept])
+    value = np.where(text, bins.astype(np.float64), rows.cells.value[kept])
+    flat = np.bincount(at.astype(np.int64) * WIDTH + bins, minlength=len(series) * WIDTH)
+    low, high = np.full(len(series), np.inf), np.full(len(series), -np.inf)
+    there = (bins >= BELOW) & ~(text & (bins == UNSEEN))
+    np.minimum.at(low, at[there], value[there])
+    np.maximum.at(high, at[there], value[there])
+    counts = flat.reshape(len(series), WIDTH).astype(np.int64)
+    return {"cells": counts.sum(axis=1), "bins": counts, "low": low, "high": high}
+
+
+def _judged(
+    seen: dict[str, npt.NDArray[Any]], events: npt.NDArray[np.int64], kind: npt.NDArray[Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Hits and trials of each kind: an absent cell is missing, and only what is there can be wrong."""
+    bins, cells = seen["bins"], seen["cells"]
+    known = (kind != UNSEALED).astype(np.int64)
+    there = cells - bins[:, ABSENT]
+    bad, trials = np.zeros((len(cells), 4), np.int64), np.zeros((len(cells), 4), np.int64)
+    bad[:, MISSING], trials[:, MISSING] = (events - there) * known, events * known
+    bad[:, WRONG], trials[:, WRONG] = bins[:, WRONG_TYPE] * known, there * known
+    novel = bins[:, BELOW] + np.where(kind == NUMERIC, bins[:, ABOVE], 0)
+    bad[:, NOVEL], trials[:, NOVEL] = novel * known, (there - bins[:, WRONG_TYPE]) * known
+    return {"n": events, "bad": bad, "trials": trials}
+
+
+def _of_groups(groups: npt.NDArray[Any], counts: npt.NDArray[Any], kind: int, hits: int) -> Summary:
+    """Events of groups as trials of a kind, all of them hits or none."""
+    bad, trials = np.zeros((len(groups), 4), np.int64), np.zeros((len(groups), 4), np.int64)
+    trials[:, kind], bad[:, kind] = counts, hits * counts
+    columns = {
+        "cells": np.zeros(len(groups), np.int64),
+        "bins": np.zeros((len(groups), WIDTH), np.int64),
+        "low": np.full(len(groups), np.inf),
+        "high": np.full(len(groups), -np.inf),
+        "n": counts.astype(np.int64),
+        "bad": bad,
+        "trials": trials,
+    }
+    return Summary(group_key(groups), columns)
+
+
+def _counts(summary: Summary) -> Summary:
+    return Summary(summary.keys, {name: column for name, column in summary.columns.items() if name not in _EXTREMES})
+
+
+def take(summary: Summary, which: Bools) -> Summary:
+    """The entries of some keys."""
+    return Summary(summary.keys[which], {name: column[which] for name, column in summary.columns.items()})
+
+
+def spread(summary: Summary) -> Floats:
+    """Greatest less least value: 0 where all were the same, NaN without any."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(summary["low"] <= summary["high"], summary["high"] - summary["low"], np.nan)

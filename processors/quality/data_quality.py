@@ -1,0 +1,241 @@
+"""Are the features of a model what they used to be: present, of their type, known, in range, alive, and sent once?
+
+Per feature the rates of missing values (absent or null), of values of the wrong type, and of unseen categories or
+numbers outside the sealed range; per version the rate of duplicate ids. Each is a binomial series judged against its
+own reference by an e-detector (`detectors.rates`), so that a feature of which half is missing by nature is no news.
+Beside them two rules: a feature that is stuck at one value (`stuck`), and one that appears (`schema`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
+from processors.detectors import budget
+from processors.detectors.bounds import wilson
+from processors.detectors.change import Change
+from processors.detectors.rates import Rates
+from processors.kernels.binning import CATEGORICAL
+from processors.profile import Profile
+from processors.quality import counting, schema, stuck
+from processors.quality.counting import DUPLICATE, KINDS, MISSING, NOVEL
+from processors.registry import register
+from processors.slices import PredictionRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+_SHARES = (0.35, 0.2, 0.35, 0.1)
+"""Of the monitor's false-alarm budget, by kind."""
+_GONE = 0.99
+_WINDOWS = Windows()
+_SHOWN = ("n", "bad", "trials")
+
+
+class DataQualitySettings(MonitorSettings):
+    """When bad data matters."""
+
+    min_effect: float = Field(0.02, gt=0, lt=1)
+    """Rises of a rate by less than this are not worth an alert (absolute)."""
+    critical_effect: float = Field(0.5, gt=0, le=1)
+    """From this rise on an alert is critical."""
+    warmup: int = Field(200, ge=50)
+    """Events that a reference needs before it judges."""
+    stuck_after: int = Field(200, ge=20)
+    """A feature may be stuck once this many values were the same."""
+
+
+@register("data_quality")
+class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
+    """Cells and duplicates per pane → rates per feature and version, and alerts that name the feature."""
+
+    consumes = "predictions"
+    Settings = DataQualitySettings
+
+    def __init__(self, settings: DataQualitySettings) -> None:
+        super().__init__(settings)
+        self._rates = Rates(min_effect=settings.min_effect, warmup=settings.warmup)
+
+    def initial(self) -> State:
+        return {
+            "rates": {kind: self._rates.initial() for kind in KINDS},
+            "budget": {kind: budget.initial() for kind in KINDS},
+            "stuck": stuck.initial(),
+            "schema": schema.initial(),
+            "windows": _WINDOWS.initial(),
+        }
+
+    def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
+        """See `counting.count`."""
+        return counting.count(rows, profile)
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        return counting.merge(a, b)
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        verdict = Verdict(state)
+        shown = Summary(summary.keys, {})
+        if len(summary):
+            for kind in range(len(KINDS)):
+                changes = self._step(state, kind, summary, context)
+                verdict.findings.extend(self._finding(kind, change, context.profile) for change in changes)
+            verdict.findings.extend(self._rules(state, summary, context))
+            sealed = summary["trials"].any(axis=1)
+            shown = Summary(summary.keys[sealed], {name: summary[name][sealed] for name in _SHOWN})
+        for due in _WINDOWS.add(state["windows"], shown, context):
+            verdict.readings.extend(self._readings(state, due, context.profile))
+        return verdict
+
+    def deadline(self, state: State) -> int | None:
+        return _WINDOWS.deadline(state["windows"])
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        for kind, name in enumerate(KINDS):
+            gone = groups if kind == DUPLICATE else series
+            self._rates.forget(state["rates"][name], gone)
+            budget.forget(state["budget"][name], gone)
+        stuck.forget(state["stuck"], series)
+        schema.forget(state["schema"], groups, series)
+        _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
+        return state
+
+    def _step(self, state: State, kind: int, summary: Summary, context: Judging) -> list[Change]:
+        """Judge one kind of series: (model, version, feature), or of duplicates (model, version)."""
+        mine = counting.of_series(summary.keys) == (kind != DUPLICATE)
+        mine &= summary["trials"][:, kind] > 0
+        keys = summary.keys[mine] // 2
+        if not len(keys):
+            return []
+        bases = keys if kind == DUPLICATE else context.profile.series_group[keys]
+        share = replace(context, alarms_per_us=context.alarms_per_us * _SHARES[kind])
+        owners = budget.models_of(context.profile, bases)
+        weights = budget.weights(state["budget"][KINDS[kind]], keys, owners, share)
+        hits, trials = summary["bad"][mine, kind], summary["trials"][mine, kind]
+        return self._rates.step(state["rates"][KINDS[kind]], keys, hits, trials, context.start, context.end, weights)
+
+    def _rules(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
+        """Features that are stuck, and features that appeared."""
+        profile, series = context.profile, counting.of_series(summary.keys)
+        cells = counting.take(summary, series)
+        numbers = (cells.keys // 2).astype(np.int32)
+        sealed = cells["trials"].any(axis=1) & (profile.series_bins[numbers] > 1)
+        held = stuck.step(
+            state["stuck"],
+            numbers[sealed],
+            counting.take(cells, sealed),
+            (context.start, context.end),
+            self.settings.stuck_after,
+        )
+        groups, present = (summary.keys[~series] // 2).astype(np.int32), numbers[cells["cells"] > 0]
+        appeared = schema.step(state["schema"], groups, present, profile, context.start)
+        return [self._stuck(one, profile) for one in held] + [self._appeared(one, profile) for one in appeared]
+
+    def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
+        series = counting.of_series(due.keys)
+        readings = []
+        for kind, name in enumerate(KINDS):
+            some = np.flatnonzero((series == (kind != DUPLICATE)) & (due.summary["trials"][:, kind] > 0))
+            keys = (due.keys[some] // 2).astype(np.int32)
+            hits, n = due.summary["bad"][some, kind], due.summary["trials"][some, kind]
+            low, high = wilson(hits.astype(np.float64), n.astype(np.float64), 1.96)
+            ref_hits, ref_trials = self._rates.reference_of(state["rates"][name], keys)
+            for at, key in enumerate(keys.tolist()):
+                base = key if kind == DUPLICATE else int(profile.series_group[key])
+                readings.append(
+                    Reading(
+                        self.name,
+                        _series(kind, key, profile),
+                        profile.groups[base],
+                        float(hits[at] / n[at]),
+                        int(n[at]),
+                        int(due.start[some[at]]),
+                        int(due.end[some[at]]),
+                        feature=None if kind == DUPLICATE else profile.series_feature[key],
+                        low=float(low[at]),
+                        high=float(high[at]),
+                        reference=float(ref_hits[at] / ref_trials[at]) if ref_trials[at] else None,
+                    )
+                )
+        return readings
+
+    def _finding(self, kind: int, change: Change, profile: Profile) -> Finding:
+        feature = None if kind == DUPLICATE else profile.series_feature[change.key]
+        base = change.key if kind == DUPLICATE else int(profile.series_group[change.key])
+        recovered = change.kind == "recovered"
+        critical = change.value - change.reference >= self.settings.critical_effect
+        severity: Severity = "critical" if critical else "warning"
+        return Finding(
+            kind=change.kind,
+            monitor=self.name,
+            series=_series(kind, change.key, profile),
+            group=profile.groups[base],
+            since=change.since,
+            value=change.value,
+            n=change.n,
+            summary=f"{model_words(profile.groups[base])}: {_sentence(kind, change, feature, profile)}.",
+            feature=feature,
+            reference=change.reference,
+            low=change.low,
+            high=change.high,
+            severity=severity,
+            action="none" if recovered or kind == DUPLICATE else "fix_feature",
+            provisional=change.provisional,
+        )
+
+    def _stuck(self, one: stuck.Stuck, profile: Profile) -> Finding:
+        feature = profile.series_feature[one.series]
+        what = f"feature {feature} has had one value only ({basis(one.events, 'values', one.since)})"
+        if one.over:
+            what = f"feature {feature} changes its value again"
+        return self._rule("stuck", one.over, one.series, one.since, one.events, what, profile)
+
+    def _appeared(self, one: schema.Appeared, profile: Profile) -> Finding:
+        feature = profile.series_feature[one.series]
+        what = f"feature {feature} appeared, which was not sent before"
+        if one.over:
+            what = f"feature {feature} is taken as part of the model's features now"
+        return self._rule("new_feature", one.over, one.series, one.since, 0, what, profile)
+
+    def _rule(  # noqa: PLR0917 - what a finding of a rule says
+        self, series: str, over: bool, number: int, since: int, n: int, what: str, profile: Profile
+    ) -> Finding:
+        group = profile.groups[int(profile.series_group[number])]
+        kind: Literal["fired", "recovered"] = "recovered" if over else "fired"
+        return Finding(
+            kind=kind,
+            monitor=self.name,
+            series=series,
+            group=group,
+            since=since,
+            value=None,
+            n=n,
+            summary=f"{model_words(group)}: {what}.",
+            feature=profile.series_feature[number],
+            severity="info" if series == "new_feature" else "warning",
+            action="none" if over else "fix_feature",
+        )
+
+
+def _series(kind: int, key: int, profile: Profile) -> str:
+    if kind == NOVEL:
+        return "unseen_rate" if profile.series_type[key] == CATEGORICAL else "out_of_range_rate"
+    return f"{KINDS[kind]}_rate"
+
+
+def _sentence(kind: int, change: Change, feature: str | None, profile: Profile) -> str:
+    if kind == DUPLICATE:
+        what = "of events are duplicates"
+    elif kind == NOVEL:
+        unseen = profile.series_type[change.key] == CATEGORICAL
+        what = f"of feature {feature} are {'categories never seen before' if unseen else 'out of range'}"
+    else:
+        what = f"of feature {feature} {'is missing' if kind == MISSING else 'has the wrong type'}"
+    usual, support = percent(change.reference), basis(change.n, "events", change.since)
+    if change.kind == "recovered":
+        return f"back to usual: {percent(change.value)} {what} ({change.n:,} events; usually {usual})"
+    if kind == MISSING and change.value >= _GONE and change.reference < _GONE / 2:
+        return f"feature {feature} is gone, it was missing in {usual} ({support})"
+    return f"{percent(change.value)} {what}, usually {usual} ({support})"
