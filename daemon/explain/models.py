@@ -52,12 +52,13 @@ class ModelFile:
 
         Versions come from events: `../../x` must not choose a file.
         """
+        digest = self.sha256.get(version, self.sha256.get("*"))
+        digests = {"*": digest} if digest else {}
         if "{version}" not in self.path:
-            return self
+            return replace(self, sha256=digests)
         if version in {"", ".", ".."} or any(character in version for character in "/\\\0"):
             raise ModelRefused(f"version {version!r} cannot be part of the file name {self.path}.")
-        digest = self.sha256.get(version, self.sha256.get("*"))
-        return replace(self, path=self.path.replace("{version}", version), sha256={"*": digest} if digest else {})
+        return replace(self, path=self.path.replace("{version}", version), sha256=digests)
 
     @property
     def digest(self) -> str | None:
@@ -145,7 +146,7 @@ def check(file: ModelFile) -> Format:
 def check_at_start(file: ModelFile) -> None:
     """All that can be refused before anything is explained, the file's content included if its name is known."""
     check(file)
-    if "{version}" not in file.path:
+    if "{version}" not in file.path and ("*" in file.sha256 or not file.sha256):
         read(file)
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ _ONE_THREAD = {
 """One thread makes the CPU budget mean what it says and sums come out the same everywhere."""
 
 
+START_S = 120.0
+"""How long a worker may take to import what it needs; no part of any request's time."""
+
+
 class WorkerDied(Exception):
-    """The process ended without an answer."""
+    """The process ended without an answer, or did not start."""
 
 
 class WorkerProcess:
@@ -32,6 +37,8 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
         self._number = 0
+        self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -44,7 +51,7 @@ class WorkerProcess:
         Raises `WorkerDied`, or `TimeoutError` if there is none within `timeout_s` (None: waits for ever). After both
         the worker is ended.
         """
-        connection = self._connection or self._start()
+        connection = self._connection or self._started()
         self._number += 1
         connection.settimeout(timeout_s)
         try:
@@ -62,14 +69,16 @@ class WorkerProcess:
         return answer
 
     def kill(self) -> None:
-        """Kill the worker; whoever waits for its answer will see it. For use beside the thread that asks."""
-        process = self._process
-        if process is not None:
-            process.kill()
+        """Kill the worker and start none again; whoever waits for its answer will see it. For use by another thread."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
 
     def end(self) -> None:
         """Kill the worker and wait until it is gone."""
-        process, self._process = self._process, None
+        with self._lock:
+            process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
@@ -77,10 +86,24 @@ class WorkerProcess:
         if connection is not None:
             connection.close()
 
+    def _started(self) -> socket.socket:
+        """The connection to a worker that is ready."""
+        self._connection = connection = self._start()
+        connection.settimeout(START_S)
+        try:
+            wire.receive(connection)
+        except (EOFError, OSError) as error:  # TimeoutError is an OSError
+            self.end()
+            raise WorkerDied("it did not start") from error
+        return connection
+
     def _start(self) -> socket.socket:
         """A fresh interpreter of the same code. Not a fork: the daemon has threads and open files of its own."""
         mine, its = socket.socketpair()
-        with its:
+        with its, self._lock:
+            if self._closed:
+                mine.close()
+                raise WorkerDied("closed")
             command = [sys.executable, "-P", "-m", "daemon.explain.worker", str(its.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
@@ -90,7 +113,6 @@ class WorkerProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # the daemon's own stderr is a log of one structure
             )
-        self._connection = mine
         return mine
 
 

@@ -8,6 +8,7 @@ the daemon waits, should the daemon have died while compiled code holds the inte
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import os
 import queue
 import signal
@@ -34,6 +35,8 @@ def main(descriptor: int) -> None:
     connection = socket.socket(fileno=descriptor)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, requests), daemon=True).start()
+    importlib.import_module("daemon.explain.methods")  # shap: seconds that are no request's
+    wire.send(connection, {"ready": True})
     worker = Worker()
     while True:
         request = requests.get()

@@ -196,11 +196,11 @@ def test_lightgbm_files_give_the_values_of_the_tree_explainer(tmp_path: Path) ->
     found = explained(file)
     direct = shap.TreeExplainer(two.booster_).shap_values(SOME)
     np.testing.assert_allclose(found.values, direct, atol=1e-9)
-    np.testing.assert_allclose(found.output, two.predict(SOME, raw_score=True), atol=1e-9)
+    np.testing.assert_allclose(found.output, np.asarray(two.predict(SOME, raw_score=True)), atol=1e-9)
     three = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X3, y3)
     three.booster_.save_model(tmp_path / "m.txt")
     found = explained(file, rows_of(X3[:6]))
-    np.testing.assert_allclose(found.output, three.predict(X3[:6], raw_score=True).max(axis=1), atol=1e-9)
+    np.testing.assert_allclose(found.output, np.asarray(three.predict(X3[:6], raw_score=True)).max(axis=1), atol=1e-9)
 
 
 def test_lightgbm_knows_its_own_categories(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_lightgbm_knows_its_own_categories(tmp_path: Path) -> None:
     model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, min_child_samples=5).fit(frame, y)
     model.booster_.save_model(tmp_path / "m.txt")
     found = explained(ModelFile(str(tmp_path / "m.txt")), FeatureRows.of_mappings(frame[:6].to_dict("records")))
-    np.testing.assert_allclose(found.output, model.predict(frame[:6], raw_score=True), atol=1e-9)
+    np.testing.assert_allclose(found.output, np.asarray(model.predict(frame[:6], raw_score=True)), atol=1e-9)
 
 
 def test_declared_categories_are_codes(tmp_path: Path) -> None:
