@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon import exits
-from tests.daemon.commands.vigild import BREAKS_AT, START_S, Done, environment, events, parsed, vigild, write
+from tests.daemon.commands.vigild import BREAKS_AT, RATE, START_S, Done, environment, events, parsed, vigild, write
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_alerts_are_printed_and_the_exit_code_is_zero(printed: Done) -> None:
     first = parsed(printed.stdout)[0]
     assert (first["type"], first["subject"]) == ("vigil.alert", "fraud/1")
     assert (first["data"]["state"], first["data"]["monitor"]) == ("firing", "concept_drift")
-    assert first["time"] >= _rfc3339(START_S + BREAKS_AT // 2)
+    assert first["time"] >= _rfc3339(START_S + BREAKS_AT / RATE)
 
 
 def test_there_is_no_bar_where_there_is_no_terminal(printed: Done) -> None:

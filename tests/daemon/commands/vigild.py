@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 START_S = 1_795_305_600  # 2026-11-22T00:00:00Z
+RATE = 10
 BREAKS_AT = 2_000
 """From this prediction of `events` on, the model is right half of the time."""
 
@@ -39,10 +40,10 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def events(predictions: int = 2 * BREAKS_AT) -> Iterator[dict[str, Any]]:
-    """Predictions of a toy model two a second, each followed by its label; the model breaks in the middle."""
+    """Predictions of a toy model, RATE a second, each followed by its label; the model breaks in the middle."""
     rng = random.Random(7)
     for number in range(predictions):
-        ts = START_S + number / 2
+        ts = START_S + number / RATE
         score = rng.random()
         said = int(score > 0.5)
         right = rng.random() < (0.9 if number < BREAKS_AT else 0.5)
