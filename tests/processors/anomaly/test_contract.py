@@ -10,6 +10,7 @@ import pytest
 from processors.anomaly.half_space_trees import Anomaly
 from processors.anomaly.latency import Latency
 from processors.anomaly.river_detector import RiverDetector, RiverSettings
+from processors.anomaly.signals import Signals
 from processors.anomaly.silence import Silence
 from processors.anomaly.volume import Volume
 from processors.checks import check_monitor
@@ -22,7 +23,7 @@ def checks(*monitors: Any) -> list[Any]:
     return [pytest.param(check, id=f"{each.name}-{name}") for each in monitors for name, check in check_monitor(each)]
 
 
-@pytest.mark.parametrize("check", checks(Anomaly, Latency, RiverDetector, Silence, Volume))
+@pytest.mark.parametrize("check", checks(Anomaly, Latency, RiverDetector, Signals, Silence, Volume))
 def test_the_kit_passes(check: Check) -> None:
     """What `processors.checks` asks of every monitor."""
     check()
