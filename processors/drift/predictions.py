@@ -167,7 +167,9 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             since=change.since,
             value=change.value,
             n=change.n,
-            summary=_sentence(change, series, profile, _moved(names, order[0], reference, shares)),
+            summary=_sentence(
+                change, series, profile, _moved(names, int(np.argmax(shares - reference)), reference, shares)
+            ),
             reference=change.reference,
             low=change.low,
             high=change.high,
