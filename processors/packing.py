@@ -24,7 +24,10 @@ def pack(value: Any) -> bytes:
     Tuples come back as lists. Object arrays may hold strings only. Raises `PackingError` on anything else.
     """
     blobs: list[bytes] = []
-    head = orjson.dumps(_describe(value, blobs))
+    try:
+        head = orjson.dumps(_describe(value, blobs))
+    except orjson.JSONEncodeError as error:
+        raise PackingError(f"no packed form: {error}") from error
     return b"".join([len(head).to_bytes(_HEAD_BYTES, "little"), head, *blobs])
 
 
@@ -42,7 +45,7 @@ def _describe(value: Any, blobs: list[bytes]) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if np.isfinite(value) else {"f": repr(value)}
+        return float(value) if np.isfinite(value) else {"f": repr(float(value))}
     if isinstance(value, np.ndarray):
         return _describe_array(value, blobs)
     if isinstance(value, np.generic):
