@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import shap
 
-from daemon.explain.methods import Contributions, FunctionModel, LinearModel, Predict, TreeModel, Words
+from daemon.explain.methods import Contributions, FunctionModel, LinearModel, TreeModel, Words
 from daemon.explain.models import Model, ModelFile, ModelRefused, ordered_features
+from daemon.explain.permutations import Predict
 from processors.rows import Floats
 
 _PROBABILITY_TREES = ("RandomForest", "ExtraTree", "DecisionTree")

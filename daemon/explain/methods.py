@@ -13,12 +13,12 @@ import shap
 
 from daemon.explain.features import Categories, FeatureRows
 from daemon.explain.models import Attributions
+from daemon.explain.permutations import Predict, permutation_values
 from processors.rows import Floats
 
 PERMUTATIONS = 5
-"""Passes over the features, each forward and backward. Exact for models with interactions of two features at most."""
+"""Passes over the features, each forward and backward, for each explained row."""
 
-Predict = Callable[[Floats], Floats]
 Contributions = Callable[[Floats], tuple[Any, Any]]
 """Values (rows, features[, classes]) and base (rows[, classes]) of a matrix."""
 
@@ -62,9 +62,8 @@ class LinearModel:
 class FunctionModel:
     """SHAP values of any function of the features, by permutations against a background.
 
-    E. Štrumbelj & I. Kononenko (2014), "Explaining prediction models and individual predictions with feature
-    contributions", Knowledge and Information Systems 41; antithetic pairs as in shap. `predict` takes float64 (rows,
-    features) in which texts are codes of `words`, if the function wants texts.
+    Each row starts from the seed, so that its values do not depend on the rows before it. `predict` takes float64 of
+    shape (rows, features) in which texts are codes of `words`, if the function wants texts.
     """
 
     needs_background = True
@@ -78,17 +77,8 @@ class FunctionModel:
     def explain(self, rows: FeatureRows, background: FeatureRows | None, seed: int) -> Attributions:
         assert background is not None  # noqa: S101 - the worker waits for it
         reference = self._matrix(background)
-        masker = shap.maskers.Independent(reference, max_samples=len(reference))
-        explainer = shap.PermutationExplainer(self._predict, masker)
-        evaluations = PERMUTATIONS * (2 * len(self.features) + 1)
-        found = [self._one(explainer, row, evaluations, seed) for row in self._matrix(rows)]
-        values, base = np.stack([one.values[0] for one in found]), np.stack([one.base_values[0] for one in found])
-        return chosen_output(values, base)
-
-    def _one(self, explainer: Any, row: Floats, evaluations: int, seed: int) -> Any:
-        """Each row starts from the seed, so that its values do not depend on the rows before it."""
-        np.random.seed(seed)  # noqa: NPY002 - shap draws from the global generator
-        return explainer(row[None, :], max_evals=evaluations, silent=True)
+        found = [permutation_values(self._predict, row, reference, PERMUTATIONS, seed) for row in self._matrix(rows)]
+        return chosen_output(np.stack([values for values, _ in found]), np.stack([base for _, base in found]))
 
     def _matrix(self, rows: FeatureRows) -> Floats:
         numbers = rows.numbers(self.features, self._codes)
