@@ -58,8 +58,6 @@ class Alert:
     shown: Shown | None = None
     """What was said last of this firing; None before its start and after its end was said."""
     said_at: int = 0
-    open: bool = False
-    """This firing was sent, and its end was not."""
     recovery: Finding | None = None
     """It recovered, but has not fired for `min_hold` yet."""
     ended: int | None = None
@@ -150,7 +148,7 @@ class Alert:
     def notice(self, end: int, change: Change, valid_for: int) -> Notice:
         """What it says of itself at the pane that ends at `end`."""
         firing = self.phase == "firing"
-        held: Held = "" if self.open or change == "forgotten" or self.shown is None else self.shown.held
+        held: Held = "" if self.shown is None else self.shown.held
         return Notice(
             fingerprint=self.fingerprint,
             sequence=self.sequence,
@@ -182,7 +180,6 @@ class Alert:
             "told": self.told,
             "shown": None if self.shown is None else self.shown.tree(),
             "said_at": self.said_at,
-            "open": self.open,
             "recovery": None if self.recovery is None else finding_tree(self.recovery),
             "ended": self.ended,
             "end": self.end,

@@ -20,16 +20,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 from daemon.alerts.agenda import Agenda
 from daemon.alerts.alert import Alert
 from daemon.alerts.inhibition import explain
 from daemon.alerts.notice import Change, End, Held, Notice, incident_of, one_each
 from daemon.alerts.rules import Rules
 from daemon.alerts.silences import lifted_at, silenced
-from daemon.envelopes import plain
+from daemon.envelopes import canonical, plain
 from processors.base import Finding
 
-NOT_EXPLAINED = frozenset({"duplicates", "latency", "resources", "signals", "silence", "volume"})
+NOT_EXPLAINED = frozenset({"latency", "resources", "signals", "silence", "volume"})
 """Monitors of how a model is served: which features drive its predictions says nothing about that."""
 
 
@@ -39,28 +41,34 @@ class Life:
     def __init__(self, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
         """Go on from what `to_state` gave, or from nothing."""
         self.rules = rules
-        state = state or {"end": None, "backfill": False, "overflow": 0, "evidence": [], "alerts": []}
+        state = state or {"end": None, "backfill": False, "overflow": 0, "evidence": [], "alerts": b""}
         self._end: int | None = state["end"]
         self._backfill: bool = state["backfill"]
         self.overflow: int = state["overflow"]
         self._evidence = {(model, version): evidence for model, version, evidence in state["evidence"]}
-        alerts = [Alert.from_tree(tree) for tree in state["alerts"]]
+        alerts = [Alert.from_tree(orjson.loads(line)) for line in state["alerts"].splitlines()]
         self._alerts = {alert.fingerprint: alert for alert in alerts}
         self._firing: dict[tuple[str, str], set[str]] = {}
+        self._lines: dict[str, bytes] = {}
         self._agenda = Agenda()
         for alert in alerts:
             self._enlist(alert)
 
     def to_state(self) -> dict[str, Any]:
-        """All of it as a tree that `packing.pack` takes; equal lives give equal trees."""
-        trees = [self._alerts[fingerprint].tree() for fingerprint in sorted(self._alerts)]
+        """All of it as a tree that `packing.pack` takes; equal lives give equal trees.
+
+        Alerts are one JSON line each, made anew only where something changed: most panes touch few of many.
+        """
+        for fingerprint, alert in self._alerts.items():
+            if fingerprint not in self._lines:
+                self._lines[fingerprint] = canonical(alert.tree())
         evidence = [[*version, self._evidence[version]] for version in sorted(self._evidence)]
         return {
             "end": self._end,
             "backfill": self._backfill,
             "overflow": self.overflow,
             "evidence": evidence,
-            "alerts": trees,
+            "alerts": b"\n".join(self._lines[fingerprint] for fingerprint in sorted(self._lines)),
         }
 
     def close(self, end: int, findings: Sequence[Finding] = (), *, backfill: bool = False) -> list[Notice]:
@@ -109,6 +117,11 @@ class Life:
     def firing(self) -> list[Notice]:
         """What fires now, as it would be said now: by model, version and monitor."""
         return [self._notice(alert, alert.said_at, "repeated") for alert in self._all_firing()]
+
+    @property
+    def firing_count(self) -> int:
+        """How many fire now; costs nothing."""
+        return sum(map(len, self._firing.values()))
 
     def __len__(self) -> int:
         """How many fingerprints are remembered."""
@@ -237,19 +250,20 @@ class Life:
         alert.sequence += 1
         alert.shown = after
         if not held:
-            alert.open = alert.told = True
+            alert.told = True
         return [self._notice(alert, end, change)]
 
     def _say_ended(self, alert: Alert, end: int) -> Notice:
         """Its end. Whoever was told of its start is told of its end, silence or not."""
         alert.sequence += 1
         notice = self._notice(alert, end, alert.end)
-        alert.shown, alert.open = None, False
+        alert.shown = None
         return notice
 
     def _forget(self, alert: Alert, end: int) -> list[Notice]:
         """Remember it no more; the tombstone is for those who heard of it."""
         del self._alerts[alert.fingerprint]
+        self._lines.pop(alert.fingerprint, None)
         self._agenda.drop(alert.fingerprint)
         alert.sequence += 1
         return [self._notice(alert, end, "forgotten")] if alert.told else []
@@ -265,10 +279,11 @@ class Life:
         return "silenced" if found is not None else ""
 
     def _enlist(self, alert: Alert) -> None:
-        """Note where it stands: among its version's firing alerts, and when something is due for it."""
+        """Note where it stands after a change: among its version's firing alerts, and when something is due for it."""
         fingerprint = alert.fingerprint
         if self._alerts.get(fingerprint) is not alert:
             return
+        self._lines.pop(fingerprint, None)
         if alert.phase == "firing":
             self._firing.setdefault(alert.version, set()).add(fingerprint)
         elif alert.version in self._firing:

@@ -61,7 +61,7 @@ def test_no_alert_fires_twice_and_none_ends_that_did_not_fire(life_rules: Rules,
 @settings(max_examples=80, deadline=None)
 @given(any_rules(), histories())
 def test_what_is_said_is_in_order_and_under_its_own_name(life_rules: Rules, history: list[Step]) -> None:
-    """Sequences that are sent rise within a fingerprint until its tombstone, times never fall, ids are unique, onsets are past."""
+    """What is sent: sequences rise until the tombstone, times never fall, ids are unique, onsets are past."""
     notices = _played(life_rules, history)
     sequences: dict[str, int] = defaultdict(int)
     for notice in notices:
@@ -128,6 +128,7 @@ def test_memory_is_bounded_and_empties_itself(life_rules: Rules, history: list[S
         end = step.end
         note(run(life, step))
         assert len(life) <= life_rules.most
+        assert life.firing_count == len(life.firing())
     note(life.withdraw(end, "superseded"))
     assert life.firing() == []
     note(life.close(end + life_rules.keep + PANE))
@@ -367,6 +368,14 @@ def test_a_fingerprint_says_who_watches_what_of_whom() -> None:
     names = {first, fingerprint_of("vigil/b", finding()), *(fingerprint_of("vigil/a", other) for other in others)}
     assert len(names) == 6
     assert first == "f2b55dbf92bcbf0e1e06b76babd96222"
+
+
+def test_what_one_pane_says_is_ordered_by_name() -> None:
+    """By model, version and monitor, so that a reader finds it and every process says it in the same order."""
+    groups = [GroupKey(model, version) for model in ("churn", "fraud") for version in ("1", "2")]
+    findings = [finding(group=group, monitor=monitor) for group in groups for monitor in ("anomaly", "latency")]
+    said_in = [(n.finding.group, n.finding.monitor) for n in Life(rules()).close(START, findings[::-1])]
+    assert said_in == [(found.group, found.monitor) for found in findings]
 
 
 def test_numbers_of_any_kind_can_be_remembered() -> None:
