@@ -14,6 +14,8 @@ APPLICATION_ID = 0x56494749  # "VIGI": `file state.sqlite` shows it
 
 MIGRATIONS = (
     """
+    CREATE TABLE about (name TEXT PRIMARY KEY, content TEXT NOT NULL);
+    INSERT INTO about VALUES ('instance', 'vigil-' || lower(hex(randomblob(8))));
     CREATE TABLE positions (
         topic TEXT NOT NULL, number INTEGER NOT NULL, next_offset INTEGER NOT NULL, topic_id TEXT NOT NULL,
         digest BLOB NOT NULL, PRIMARY KEY (topic, number)) WITHOUT ROWID;

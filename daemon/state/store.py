@@ -129,6 +129,11 @@ class Store:
             items[name] = content
         return Loaded(positions, items, Chunks(self))
 
+    @property
+    def instance(self) -> str:
+        """A name that this state was given when it was made: its member name in a consumer group, for ever."""
+        return str(next(self.rows("SELECT content FROM about WHERE name = 'instance'"))[0])
+
     def positions(self) -> dict[Partition, Position]:
         """The committed positions alone."""
         return self.load().positions

@@ -293,6 +293,15 @@ def test_the_oldest_control_records_go_first(tmp_path: Path, monkeypatch: pytest
         assert [each["number"] for each in opened.controls()] == [7, 8, 9]
 
 
+def test_a_state_keeps_its_name_and_shares_it_with_no_other(tmp_path: Path) -> None:
+    """A restarted daemon is known to its consumer group by the name of its state."""
+    names = []
+    for folder in ("a", "a", "b"):
+        with Store.open(tmp_path / folder) as opened:
+            names.append(opened.instance)
+    assert names[0] == names[1] != names[2]
+
+
 def test_a_step_can_hold_the_process(tmp_path: Path) -> None:
     """`VIGIL_STOP_AT=2:1:STOP` leaves it stopped in the middle of a commit; continued, it finishes."""
     command = [sys.executable, "-c", COMMITS, str(tmp_path)]
