@@ -30,9 +30,8 @@ def test_the_kit_passes(check: Check) -> None:
 
 
 RIVER_ON: list[dict[str, Any]] = [
-    {"river": "drift.PageHinkley", "series": "loss"},
     {"river": "drift.ADWIN", "series": "signal:gpu_mem_mb"},
-    {"river": "drift.KSWIN", "series": "accuracy"},
+    {"river": "drift.PageHinkley", "series": "accuracy"},
     {"river": "metrics.Accuracy", "series": "outcomes", "threshold": 0.9, "beyond": "below"},
     {"river": "anomaly.GaussianScorer", "series": "feature:amount", "threshold": 0.5},
 ]
