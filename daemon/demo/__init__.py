@@ -1,1 +1,6 @@
-"""A simulated fleet with real trained models, to see Vigil at work without Kafka (`demo`) or with it (`simulate`)."""
+"""A simulated fleet with real trained models, to see Vigil at work without Kafka (`run`) or with it (`simulate`)."""
+
+from daemon.demo.run import run
+from daemon.demo.simulate import simulate
+
+__all__ = ["run", "simulate"]

@@ -17,7 +17,7 @@ HOUR = 60 * MINUTE
 class Incident:
     """Something that goes wrong with one model, from `begins` until `ends`, microseconds since the story's start.
 
-    `monitor` is the one that must find it, `feature` what it must name, if anything. `unseen` is how long after
+    `monitors` are those that may find it, `feature` is what they must name, if anything. `unseen` is how long after
     `begins` the first traces of it can reach anybody: where labels are late, no sooner than the first of them.
     """
 
@@ -25,7 +25,7 @@ class Incident:
     begins: int
     ends: int
     what: str
-    monitor: str
+    monitors: tuple[str, ...]
     feature: str | None = None
     upstream: bool = False
     """The features break before the model sees them; otherwise what is true of them changes."""
@@ -59,26 +59,27 @@ class Story:
         return going_on
 
 
+_INPUTS = ("feature_drift", "data_quality")
+
 _MONDAY = 1_748_822_400 * SECOND
 """2025-06-02T00:00:00Z: long past, for timestamps ahead of the wall clock are not believed."""
 
 
 def two_days() -> Story:
-    """The demo's story: a calm Monday, a Tuesday that is not. References span a day before anything happens."""
+    """The demo's story: a calm Monday, a Tuesday that is not. References span a day before the first incident shows."""
     return Story(
         start=_MONDAY,
-        span=48 * HOUR,
+        span=40 * HOUR,
         incidents=(
             Incident(
-                "credit", 24 * HOUR, 48 * HOUR, "interest rose: whoever owes much defaults", "concept_drift",
+                "credit", 25 * HOUR, 40 * HOUR, "interest rose: whoever owes much defaults", ("concept_drift",),
                 unseen=3 * HOUR,
             ),
             Incident(
-                "pricing", 25 * HOUR, 33 * HOUR, "distance_km arrives in metres", "feature_drift", "distance_km",
-                upstream=True,
+                "pricing", 27 * HOUR, 33 * HOUR, "distance_km arrives in metres", _INPUTS, "distance_km", upstream=True,
             ),
             Incident(
-                "fraud", 29 * HOUR, 48 * HOUR, "fraudsters turn to small amounts", "concept_drift",
+                "fraud", 29 * HOUR, 40 * HOUR, "fraudsters turn to small amounts", ("concept_drift",),
                 unseen=HOUR // 20,
             ),
         ),
@@ -93,12 +94,11 @@ def every_hour(start: int, per_second: float) -> Story:
         span=2**62,
         incidents=(
             Incident(
-                "pricing", 8 * MINUTE, 18 * MINUTE, "distance_km arrives in metres", "feature_drift", "distance_km",
-                upstream=True,
+                "pricing", 8 * MINUTE, 18 * MINUTE, "distance_km arrives in metres", _INPUTS, "distance_km", upstream=True,
             ),
-            Incident("fraud", 12 * MINUTE, 40 * MINUTE, "fraudsters turn to small amounts", "concept_drift"),
+            Incident("fraud", 12 * MINUTE, 40 * MINUTE, "fraudsters turn to small amounts", ("concept_drift",)),
             Incident(
-                "credit", 15 * MINUTE, 45 * MINUTE, "interest rose: whoever owes much defaults", "concept_drift",
+                "credit", 15 * MINUTE, 45 * MINUTE, "interest rose: whoever owes much defaults", ("concept_drift",),
                 unseen=2 * MINUTE,
             ),
         ),

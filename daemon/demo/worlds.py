@@ -69,7 +69,7 @@ def _churn_features(rng: Generator, count: int) -> Columns:
     }
 
 
-def _churn_truth(c: Columns, changed: bool) -> Floats:
+def _churn_truth(c: Columns, _changed: bool) -> Floats:
     liking = (c["plan"] == "pro") * 0.9 + (c["contract"] == "yearly") * 1.3 + c["tenure_months"] / 20
     trouble = c["support_calls"] * 0.8 + (c["monthly_charge"] - 55) / 20
     return _sigmoid(2.2 * (trouble - liking + 0.1))
@@ -106,7 +106,7 @@ def _pricing_features(rng: Generator, count: int) -> Columns:
     }
 
 
-def _pricing_truth(c: Columns, changed: bool) -> Floats:
+def _pricing_truth(c: Columns, _changed: bool) -> Floats:
     per_km = np.select([c["vehicle"] == "bike", c["vehicle"] == "van"], [0.6, 0.9], 1.6)
     return np.asarray((4 + per_km * c["distance_km"] + 0.35 * c["weight_kg"]) * c["demand"] * (1 + 0.5 * c["express"]))
 
