@@ -106,7 +106,9 @@ class Cohorts:
             ends = cube.hour_of(new) + HOUR_US
             final_at = np.where(ends + wait_us > context.end, ends + wait_us, context.end + wait_us)
             opened = np.zeros(len(new), np.int64)
-            columns = (new, opened, opened, opened, opened + context.start, final_at)
+            # The first reading waits for a span, and for the hour to be over.
+            read_at = np.maximum(ends - context.window_span, context.start)
+            columns = (new, opened, opened, opened, read_at, final_at)
             order = np.argsort(np.concatenate([known, new]), kind="stable")
             for name, column in zip(_COLUMNS, columns, strict=True):
                 state["table"][name] = np.concatenate([state["table"][name], column])[order]

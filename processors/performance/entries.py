@@ -172,6 +172,8 @@ class Shelf:
 
     def read(self, runs: list[Any], units: Longs) -> Entries:
         """The entries of these units (ascending)."""
+        if not len(units):
+            return NO_ENTRIES
         return merged([_units_of(Entries(**run), units) for run in runs])
 
     def remove(self, runs: list[Any], units: Longs) -> None:

@@ -15,6 +15,7 @@ from processors.rows import Floats
 Interval = tuple[Floats, Floats]
 
 Z = 1.959963984540054
+_ROUNDS = 5
 
 
 def share(hits: Floats, n: Floats) -> Floats:
@@ -55,19 +56,17 @@ def averaged(parts: list[tuple[Floats, Interval]]) -> Interval:
 
 
 def area(auc: Floats, positives: Floats, negatives: Floats) -> Interval:
-    """Of an area under the ROC curve."""
-    return _area_bound(auc, positives, negatives, 0.0), _area_bound(auc, positives, negatives, 1.0)
+    """Of an area under the ROC curve: the areas from which `auc` is just as far off as chance allows.
+
+    Hanley and McNeil's variance is that of a proportion among an effective number of outcomes, which depends a little
+    on the area itself; so Wilson's bounds, each with the number that holds at the bound.
+    """
+    low, high = auc, auc
+    for _ in range(_ROUNDS):
+        low, high = (wilson(auc, _effective(bound, positives, negatives))[end] for end, bound in enumerate((low, high)))
+    return low, high
 
 
-def _area_bound(auc: Floats, positives: Floats, negatives: Floats, end: float) -> Floats:
-    """The area between `auc` and `end` at which `auc` is just as far off as chance allows: by halving."""
-    near, far = auc.copy(), np.full(len(auc), end)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(45):
-            middle = (near + far) / 2
-            star = (positives + negatives) / 2 - 1
-            spread = 1 + star * (1 - middle) / (2 - middle) + star * middle / (1 + middle)
-            variance = middle * (1 - middle) * spread / (positives * negatives)
-            plausible = (auc - middle) ** 2 <= Z**2 * variance
-            near, far = np.where(plausible, middle, near), np.where(plausible, far, middle)
-    return np.where(np.isnan(auc), np.nan, (near + far) / 2)
+def _effective(auc: Floats, positives: Floats, negatives: Floats) -> Floats:
+    star = (positives + negatives) / 2 - 1
+    return positives * negatives / (1 + star * (1 - auc) / (2 - auc) + star * auc / (1 + auc))

@@ -15,18 +15,17 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from processors.base import Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.performance import entries as cube
 from processors.performance.cohorts import Cohorts
 from processors.performance.entries import Entries, Shelf
-from processors.performance.measured import Units
-from processors.performance.readings import Frame, read_out
+from processors.performance.readings import Frame, Request
 from processors.performance.tally import tallied
 from processors.performance.thresholds import Threshold, crossed
 from processors.performance.totals import Totals
 from processors.profile import HOUR_US, Profile
 from processors.registry import register
-from processors.rows import Ints, Longs
+from processors.rows import Ints
 from processors.slices import OutcomeRows
 from processors.windows import Due, Windows
 
@@ -97,10 +96,11 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         """
         pane = cube.from_summary(summary)
         state["span"] = context.window_span
-        verdict = Verdict(state)
-        self._judge_cohorts(verdict, pane, context)
-        self._judge_windows(verdict, pane, context)
-        return verdict
+        request = Request()
+        self._ask_cohorts(state, pane, context, request)
+        self._ask_windows(state, pane, context, request)
+        readings = request.readings(context, self.name, self.settings.quantile)
+        return Verdict(state, readings, self._findings(state, request, readings, context))
 
     def deadline(self, state: State) -> int | None:
         """When the next window or cohort is due though nothing comes."""
@@ -118,59 +118,60 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
             state["firing"].pop(str(group), None)
         return state
 
-    def _judge_windows(self, verdict: Verdict, pane: Entries, context: Judging) -> None:
+    def _ask_cohorts(self, state: State, pane: Entries, context: Judging, request: Request) -> None:
+        wait_us = int(context.coverage.get("wait_us", _WAIT_US))
+        ready = self._cohorts.add(state["cohorts"], pane, context, wait_us)
+        columns = (cube.group_of(ready.unit), cube.hour_of(ready.unit), ready.revision, ready.final, ready.early)
+        frames = []
+        for group, hour, revision, final, early in zip(*(column.tolist() for column in columns), strict=True):
+            details = {"as_of": context.end, "revision": revision, "final": final} | ({"early": True} if early else {})
+            frames.append(Frame(group, "cohort", hour, hour + HOUR_US, details))
+        request.add(ready.entries, ready.unit, frames)
+
+    def _ask_windows(self, state: State, pane: Entries, context: Judging, request: Request) -> None:
         """Windows and totals. What had run out before the pane is read without it.
 
-        1. Read the windows that had run out.
+        1. Take the windows that had run out.
         2. Add the pane.
-        3. Read the windows that it fills, and the totals of all groups whose windows were read.
+        3. Take the windows that it fills, and read the totals of all groups whose windows were taken.
         """
-        state = verdict.state
         overdue = self._windows.overdue(state["windows"], context)
-        self._read_windows(verdict, overdue, context)
+        self._take_windows(state, overdue, request)
         seen = pane.take(cube.is_counted(pane.unit))
         seen = seen.renamed(cube.group_unit(cube.group_of(seen.unit)))
         self._shelf.add(state["recent"], seen)
         self._totals.add(state["totals"], pane, context)
-        read = [overdue.keys]
+        taken = [overdue.keys]
         for due in self._windows.add(state["windows"], _rows_by_group(seen), context):
-            self._read_windows(verdict, due, context)
-            read.append(due.keys)
-        self._read_totals(verdict, np.unique(np.concatenate(read)), context)
+            self._take_windows(state, due, request)
+            taken.append(due.keys)
+        self._ask_totals(state, np.unique(np.concatenate(taken)), context, request)
 
-    def _read_windows(self, verdict: Verdict, due: Due, context: Judging) -> None:
-        runs, units = verdict.state["recent"], cube.group_unit(due.keys)
-        spans = list(zip(due.start.tolist(), due.end.tolist(), strict=True))
-        frames = [Frame("window", start, end) for start, end in spans]
-        readings = self._readings(self._shelf.read(runs, units), units, frames, context)
-        self._shelf.remove(runs, units)
-        verdict.readings.extend(readings)
-        numbers = {context.profile.groups[group]: str(group) for group in due.keys.tolist()}
-        for reading in readings if self.settings.thresholds else ():
-            firing = verdict.state["firing"]
-            verdict.findings.extend(crossed(self.settings.thresholds, firing, numbers[reading.group], reading))
+    def _take_windows(self, state: State, due: Due, request: Request) -> None:
+        units = cube.group_unit(due.keys)
+        columns = (column.tolist() for column in (due.keys, due.start, due.end))
+        frames = [Frame(group, "window", start, end) for group, start, end in zip(*columns, strict=True)]
+        request.add(self._shelf.read(state["recent"], units), units, frames)
+        self._shelf.remove(state["recent"], units)
 
-    def _read_totals(self, verdict: Verdict, groups: Ints, context: Judging) -> None:
-        read = self._totals.read(verdict.state["totals"], groups, context)
-        late = self._cohorts.after_final(verdict.state["cohorts"], read.group)
+    def _ask_totals(self, state: State, groups: Ints, context: Judging, request: Request) -> None:
+        read = self._totals.read(state["totals"], groups, context)
+        late = self._cohorts.after_final(state["cohorts"], read.group)
         frames = [
-            Frame("total", since, context.end, {"after_final": count} if count else {})
-            for since, count in zip(read.since.tolist(), late, strict=True)
+            Frame(group, "total", since, context.end, {"after_final": count} if count else {})
+            for group, since, count in zip(read.group.tolist(), read.since.tolist(), late, strict=True)
         ]
-        verdict.readings.extend(self._readings(read.entries, cube.group_unit(read.group), frames, context))
+        request.add(read.entries, cube.group_unit(read.group), frames)
 
-    def _judge_cohorts(self, verdict: Verdict, pane: Entries, context: Judging) -> None:
-        wait_us = int(context.coverage.get("wait_us", _WAIT_US))
-        ready = self._cohorts.add(verdict.state["cohorts"], pane, context, wait_us)
-        columns = (cube.hour_of(ready.unit), ready.revision, ready.final, ready.early)
-        frames = []
-        for hour, revision, final, early in zip(*(column.tolist() for column in columns), strict=True):
-            details = {"as_of": context.end, "revision": revision, "final": final} | ({"early": True} if early else {})
-            frames.append(Frame("cohort", hour, hour + HOUR_US, details))
-        verdict.readings.extend(self._readings(ready.entries, ready.unit, frames, context))
-
-    def _readings(self, entries: Entries, units: Longs, frames: list[Frame], context: Judging) -> list[Reading]:
-        return read_out(Units(entries, units), frames, context, self.name, self.settings.quantile)
+    def _findings(self, state: State, request: Request, readings: list[Reading], context: Judging) -> list[Finding]:
+        if not self.settings.thresholds:
+            return []
+        numbers = {context.profile.groups[frame.group]: str(frame.group) for frame in request.frames}
+        return [
+            finding
+            for reading in readings
+            for finding in crossed(self.settings.thresholds, state["firing"], numbers[reading.group], reading)
+        ]
 
 
 def _rows_by_group(seen: Entries) -> Summary:

@@ -12,36 +12,52 @@ import numpy as np
 from processors.base import Judging, Reading
 from processors.performance import entries as cube
 from processors.performance.classification import accuracy, binary, classified, multiclass
+from processors.performance.entries import Entries
 from processors.performance.measured import Column, Units
 from processors.performance.regression import regression
 from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
+from processors.rows import Longs
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a unit is a reading of: its scope, its bounds, and details that all its series share."""
+    """What a unit is a reading of: its group, scope and bounds, and details that all its series share."""
 
+    group: int
     scope: Literal["window", "cohort", "total"]
     start: int
     end: int
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_out(
-    units: Units, frames: list[Frame], context: Judging, monitor: str, quantile: float | None
-) -> list[Reading]:
-    """All series of all units, unit by unit; `frames` has one entry a unit."""
-    groups = cube.group_of(units.units).tolist()
-    found: list[list[Reading]] = [[] for _ in groups]
-    for places, columns, left_out in _measured(units, groups, context.profile, quantile):
-        heads = [
-            _Head.of(frames[place], context, groups[place], monitor, excluded)
-            for place, excluded in zip(places, left_out, strict=True)
-        ]
-        for column in columns:
-            for row, at in enumerate(column.place.tolist()):
-                found[places[at]].append(heads[at].reading(column, row))
-    return [reading for of_unit in found for reading in of_unit]
+class Request:
+    """Units of all scopes to be measured together, in one pass."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self._entries: list[Entries] = [cube.NO_ENTRIES]
+
+    def add(self, entries: Entries, units: Longs, frames: list[Frame]) -> None:
+        """Ask for these units (ascending), one frame each, with all their entries."""
+        places = len(self.frames) + np.searchsorted(units, entries.unit)
+        self._entries.append(Entries(places, entries.what, entries.code, entries.value))
+        self.frames += frames
+
+    def readings(self, context: Judging, monitor: str, quantile: float | None) -> list[Reading]:
+        """All series of all units, unit by unit in the order in which they were added."""
+        if not self.frames:
+            return []
+        units = Units(Entries.concat(self._entries), np.arange(len(self.frames)))
+        found: list[list[Reading]] = [[] for _ in self.frames]
+        for places, columns, left_out in _measured(units, self.frames, context.profile, quantile):
+            heads = [
+                _Head.of(self.frames[place], context, monitor, excluded)
+                for place, excluded in zip(places, left_out, strict=True)
+            ]
+            for column in columns:
+                for row, at in enumerate(column.place.tolist()):
+                    found[places[at]].append(heads[at].reading(column, row))
+        return [reading for of_unit in found for reading in of_unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +68,8 @@ class _Head:
     details: Mapping[str, Any]
 
     @classmethod
-    def of(cls, frame: Frame, context: Judging, group: int, monitor: str, excluded: int) -> _Head:
-        key = context.profile.groups[group]
+    def of(cls, frame: Frame, context: Judging, monitor: str, excluded: int) -> _Head:
+        key = context.profile.groups[frame.group]
         known = context.coverage.get(key.model, {})
         details = dict(frame.details)
         if known.get("keep_rate") is not None:
@@ -91,22 +107,22 @@ def _finite(number: Any) -> float | None:
 
 
 def _measured(
-    units: Units, groups: list[int], profile: Profile, quantile: float | None
+    units: Units, frames: list[Frame], profile: Profile, quantile: float | None
 ) -> Iterator[tuple[list[int], list[Column], list[int]]]:
     """(places, columns of these, outcomes of each that the measures leave out), by task as it is known now."""
     kinds: dict[tuple[int, str], list[int]] = {}
-    for place, group in enumerate(groups):
-        task = profile.task(group)
-        kinds.setdefault((task, profile.groups[group].model if task == MULTICLASS else ""), []).append(place)
+    for place, frame in enumerate(frames):
+        task = profile.task(frame.group)
+        kinds.setdefault((task, profile.groups[frame.group].model if task == MULTICLASS else ""), []).append(place)
     for (task, _), places in kinds.items():
-        some = units.some(np.array(places))
+        some = units.some(np.array(places)) if len(kinds) > 1 else units
         if task == REGRESSION:
             columns, used = regression(some, quantile), some.count(cube.ERROR_ROWS)
         elif task == BINARY:
-            positive = np.array([profile.positive(groups[place]) for place in places], np.int32)
+            positive = np.array([profile.positive(frames[place].group) for place in places], np.int32)
             columns, used = binary(some, positive), classified(some)
         elif task == MULTICLASS:
-            columns, used = multiclass(some, profile.classes(groups[places[0]])), classified(some)
+            columns, used = multiclass(some, profile.classes(frames[places[0]].group)), classified(some)
         else:
             columns, used = accuracy(some), classified(some)
         left_out = np.maximum(some.count(cube.ROWS) - used, 0).astype(np.int64)

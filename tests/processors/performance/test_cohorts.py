@@ -130,15 +130,23 @@ def test_a_cohort_is_read_at_most_once_a_span_and_when_a_tenth_is_new() -> None:
     """Labels that trickle in must not make a reading a pane."""
     run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), window_span=10 * PANE_US)
     for pane in range(100):
-        run.add(
-            [outcome(i, 1, 1, ts=FIRST_HOUR + i) for i in range(20 * pane, 20 * pane + 20)], START_US + pane * PANE_US
-        )
+        first, start = 20 * pane, FIRST_HOUR + HOUR_US + pane * PANE_US
+        run.add([outcome(i, 1, 1, ts=FIRST_HOUR + i) for i in range(first, first + 20)], start)
     seen = [r for r in run.readings if r.scope == "cohort" and r.series == "accuracy"]
     assert [reading.details["revision"] for reading in seen] == list(range(1, len(seen) + 1))
     assert all(b.details["as_of"] - a.details["as_of"] >= 10 * PANE_US for a, b in pairwise(seen))
     assert len(seen) == 10
-    trickle = run.add([outcome(9_999, 1, 1, ts=FIRST_HOUR)], START_US + 200 * PANE_US)
+    trickle = run.add([outcome(9_999, 1, 1, ts=FIRST_HOUR)], FIRST_HOUR + HOUR_US + 200 * PANE_US)
     assert not [reading for reading in trickle if reading.scope == "cohort"]
+
+
+def test_a_cohort_is_not_read_before_its_hour_is_over() -> None:
+    """Half an hour's outcomes are not the hour's."""
+    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}))
+    for minute in (0, 15, 30, 45):
+        run.add([outcome(minute, 1, 1, ts=FIRST_HOUR + minute)], FIRST_HOUR + minute * 60_000_000)
+    assert not [reading for reading in run.readings if reading.scope == "cohort"]
+    assert by_series(run.add([], FIRST_HOUR + HOUR_US), "cohort")["accuracy"].n == 4
 
 
 def test_beyond_its_bound_the_oldest_cohort_becomes_final_early() -> None:
