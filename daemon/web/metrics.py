@@ -50,10 +50,12 @@ def _of_pipeline(status: Mapping[str, Any]) -> Iterable[Metric]:
     yield _by("events_total", "counter", "What became of received events, in the end.", "account", ended)
     yield _by("refused_total", "counter", "Events refused, by reason.", "reason", status.get("refused", {}))
     yield _one("watermark_seconds", "gauge", "Event time up to which panes may close, in seconds since 1970.",
-               None if watermark is None else watermark / 1e6)  # fmt: skip
+               None if watermark is None or watermark < 0 else watermark / 1e6)  # fmt: skip
     yield _by("lag_records", "gauge", "Records that are not read yet.", "partition", status.get("lag", {}))
     yield _by("position", "gauge", "The next offset to read.", "partition", status.get("positions", {}))
-    yield _one("pending_predictions", "gauge", "Predictions kept for their label, or its correction.", status.get("pending"))
+    yield _one(
+        "pending_predictions", "gauge", "Predictions kept for their label, or its correction.", status.get("pending")
+    )
     yield _one("waiting_labels", "gauge", "Labels that wait for their prediction.", status.get("waiting_labels"))
     yield _one("open_rows", "gauge", "Rows in panes that are still open.", status.get("open_rows"))
     yield _one("keep_rate", "gauge", "Share of predictions that is followed to its label.", status.get("keep_rate"))

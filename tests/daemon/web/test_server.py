@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ STATUS: dict[str, Any] = {
     "positions": {"predictions/0": 100},
     "quarantined": ["<b>\"odd\\name\"\n</b>"],
 }  # fmt: skip
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 SAMPLE = re.compile(r'[a-zA-Z_:][\w:]*(\{[a-zA-Z_]\w*="([^"\\\n]|\\["\\n])*"\})? [-+0-9.eE]+|# (HELP|TYPE) .+')
 
 
@@ -156,3 +158,14 @@ def test_a_port_of_none_serves_nothing() -> None:
     """`http: {port: null}` switches it off."""
     with serving("127.0.0.1", None, dict, Pulse(lambda: 0.0)) as url:
         assert url is None
+
+
+def test_every_metric_is_documented(daemon: Daemon) -> None:
+    """docs/operations.md lists each family with its label and its explanation, and no other."""
+    daemon.status = STATUS | {"cut_off": {"models": 1}}
+    body = daemon.get("/metrics")[1]
+    explained = dict(re.findall(r"# HELP (\S+) (.*)", body))
+    labels = dict(re.findall(r"^(\w+)\{(\w+)=", body, re.MULTILINE))
+    named = {name: f"{name}{{{labels[name]}}}" if name in labels else name for name in explained}
+    listed = re.findall(r"^\| `(?:vigil|process)_.*$", OPERATIONS.read_text(), re.MULTILINE)
+    assert {f"| `{named[name]}` | {explained[name]} |" for name in explained} == set(listed)
