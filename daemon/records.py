@@ -79,7 +79,7 @@ class Polled:
 
     runs: list[Run] = field(default_factory=list)
     caught_up: frozenset[Partition] = frozenset()
-    """Of these a successful fetch said, after the previous poll, that nothing is left to read."""
+    """Of these a successful answer in the last seconds said that nothing is left to read, and nothing came since."""
     finished: frozenset[Partition] = frozenset()
     """Nothing will ever come from these again: files read to their end and not followed."""
     assigned: tuple[Partition, ...] = ()

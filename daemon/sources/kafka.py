@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
-from uuid import UUID
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from config.streams import Kafka
@@ -21,8 +20,10 @@ from daemon.backoff import Backoff
 from daemon.kafka_client import fatal, opened
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Opening, Source, SourceError, StateMissing
+from daemon.sources.ends import Ends
 from daemon.sources.group import Decisions, ours, theirs
 from daemon.sources.resumption import Extent, resume
+from daemon.sources.topics import ANSWER_MS, described, extents, recreated
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +35,6 @@ REQUIRED = {
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
 }
-CHECK_EVERY_S = 1.0
-"""How often the ends of partitions are asked for."""
-EVIDENCE_S = 3.0
-"""How long "nothing is left to read" is believed."""
-ANSWER_MS = 5_000
-"""How long to wait for what everything else waits for."""
-NO_ID = str(UUID(int=0))
 MISSING_TRIES = 3
 """A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
 
@@ -62,9 +56,7 @@ class KafkaSource(Source):
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
         self._paused: set[Partition] = set()
-        self._ends: dict[Partition, int] = {}
-        self._evidence: dict[Partition, float] = {}
-        self._checked = 0.0
+        self._ends = Ends()
         self._told: Any = None
 
     @property
@@ -84,26 +76,25 @@ class KafkaSource(Source):
             return polled
         records = self._guarded(self._fetch, max_wait_s, max_records) or {}
         self._take_decisions(polled)
-        recreated = self._recreated()
+        anew = recreated(self._consumer, self._positions)
         polled.runs = [
             self._hand_out(partition, batch)
             for partition, batch in ((ours(each), batch) for each, batch in records.items())
-            if partition in self._positions and partition not in recreated
+            if partition in self._positions and partition not in anew
         ]
-        self._unsettle(recreated)
+        self._unsettle(anew)
         if self._unsettled:
             self._guarded(self._settle, polled)
-        if time.monotonic() - self._checked >= CHECK_EVERY_S:
-            self._guarded(self._check_ends)
-        believed_since = time.monotonic() - EVIDENCE_S
-        polled.caught_up = frozenset(each for each, at in self._evidence.items() if at >= believed_since)
-        polled.lag = {each: max(0, end - self._positions[each].next_offset) for each, end in self._ends.items()}
+        if self._ends.due:
+            self._guarded(self._ask_ends)
+        polled.caught_up = self._ends.caught_up()
+        polled.lag = self._ends.lag(self._positions)
         return polled
 
     def seek(self, positions: Mapping[Partition, Position]) -> None:
         for partition in self._positions.keys() & positions.keys():
             self._positions[partition] = positions[partition]
-            self._evidence.pop(partition, None)
+            self._ends.doubt(partition)
             if partition not in self._unsettled:
                 self._consumer.seek(theirs(partition), positions[partition].next_offset)
 
@@ -115,7 +106,7 @@ class KafkaSource(Source):
         chosen = self._positions.keys() & set(partitions)
         self._paused |= chosen
         for partition in chosen:
-            self._evidence.pop(partition, None)
+            self._ends.doubt(partition)
             self._consumer.pause(theirs(partition))
 
     def resume(self, partitions: Collection[Partition]) -> None:
@@ -160,7 +151,8 @@ class KafkaSource(Source):
             return False
         brokers = list(self._settings.brokers)
         try:
-            if missing := [topic for topic, found in self._described().items() if not found]:
+            ids = described(self._topics, self._client_options())
+            if missing := [topic for topic in self._topics if ids.get(topic) is None]:
                 self._refuse_missing(missing)
                 return False
             self._consumer = opened(KafkaConsumer, **self._options())
@@ -186,14 +178,6 @@ class KafkaSource(Source):
         except OSError as error:
             raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
 
-    def _described(self) -> dict[str, str]:
-        """The id of each topic, by name; empty for one that isn't there. The id is "?" where the brokers have none."""
-        admin = opened(KafkaAdminClient, **self._client_options(), request_timeout_ms=ANSWER_MS)
-        try:
-            return {each["name"]: _topic_id(each) for each in admin.describe_topics(self._topics)}
-        finally:
-            admin.close()
-
     def _refuse_missing(self, topics: list[str]) -> None:
         self._missing += 1
         if self._missing >= MISSING_TRIES:
@@ -215,7 +199,7 @@ class KafkaSource(Source):
 
     def _hand_out(self, partition: Partition, batch: list[Any]) -> Run:
         self._positions[partition] = Position(batch[-1].offset + 1, self._positions[partition].topic_id)
-        self._evidence.pop(partition, None)
+        self._ends.doubt(partition)
         return Run(
             partition,
             [record.offset for record in batch],
@@ -232,31 +216,21 @@ class KafkaSource(Source):
             polled.revoked += tuple(sorted(gone))
             for partition in gone:
                 del self._positions[partition]
-                self._ends.pop(partition, None)
-                self._evidence.pop(partition, None)
+                self._ends.forget(partition)
             self._paused -= gone
             self._unsettled = set(mine)
-
-    def _recreated(self) -> set[Partition]:
-        """Partitions whose topic has another id in the latest metadata than when they were settled."""
-        ids = {topic: self._consumer._cluster.topic_id(topic) for topic in self._topics}  # noqa: SLF001 - no public way
-        return {
-            each
-            for each, at in self._positions.items()
-            if at.topic_id and ids[each.topic] and ids[each.topic].int and str(ids[each.topic]) != at.topic_id
-        }
 
     def _unsettle(self, partitions: Iterable[Partition]) -> None:
         for partition in set(partitions) & self._positions.keys():
             self._consumer.pause(theirs(partition))
             self._unsettled.add(partition)
-            self._evidence.pop(partition, None)
+            self._ends.doubt(partition)
 
     def _settle(self, polled: Polled) -> None:
         """Find where the unsettled partitions go on, and let them. What fails is tried again by the next poll."""
-        extents = self._extents(sorted(self._unsettled))
+        ids = described(self._topics, self._client_options())
         stored = self._opening.positions()
-        for partition, extent in extents.items():
+        for partition, extent in extents(self._consumer, sorted(self._unsettled), ids).items():
             at = self._positions.get(partition) or stored.get(partition)
             offset, gap = resume(partition, at, extent) if at else (self._start(partition, extent, stored), None)
             self._consumer.seek(theirs(partition), offset)
@@ -268,17 +242,6 @@ class KafkaSource(Source):
             self._unsettled.remove(partition)
             if partition not in self._paused:
                 self._consumer.resume(theirs(partition))
-
-    def _extents(self, partitions: list[Partition]) -> dict[Partition, Extent]:
-        ids = self._described()
-        asked = [theirs(each) for each in partitions if ids.get(each.topic)]
-        begins = self._consumer.beginning_offsets(asked, timeout_ms=ANSWER_MS)
-        ends = self._consumer.end_offsets(asked, timeout_ms=ANSWER_MS)
-        return {
-            ours(each): Extent(begins[each], ends[each], ids[each.topic].strip("?"))
-            for each in asked
-            if each in begins and each in ends
-        }
 
     def _start(self, partition: Partition, extent: Extent, stored: Mapping[Partition, Position]) -> int:
         """Where to begin in a partition that the state doesn't know. Raises `StateMissing` if the group does.
@@ -295,19 +258,10 @@ class KafkaSource(Source):
         added = any(known.topic == partition.topic for known in stored)
         return extent.beginning if added or self._settings.start == "earliest" else extent.end
 
-    def _check_ends(self) -> None:
-        """Ask where partitions end: evidence that nothing is left to read, and how far behind we are.
-
-        The answer may wait behind a fetch on the same connection, so at most `fetch_max_wait_ms`. Records of an open
-        transaction lie beyond the end, but below the high watermark: they are still to come.
-        """
-        self._checked = time.monotonic()
-        asked = [theirs(each) for each in self._positions.keys() - self._unsettled - self._paused]
-        for each, end in (self._consumer.end_offsets(asked, timeout_ms=500) if asked else {}).items():
-            partition, highwater = ours(each), self._consumer.highwater(each)
-            self._ends[partition] = end
-            if self._reached(partition) >= max(end, highwater or 0):
-                self._evidence[partition] = self._checked
+    def _ask_ends(self) -> None:
+        running = self._positions.keys() - self._unsettled - self._paused
+        self._ends.ask(self._consumer, running, self._reached)
+        self._backoff.succeeded()
 
     def _reached(self, partition: Partition) -> int:
         known = self._positions[partition].next_offset
@@ -333,13 +287,6 @@ class KafkaSource(Source):
     def _raise_if_fatal(self, error: KafkaError) -> None:
         if reason := fatal(error):
             raise SourceError(f"kafka: {reason}") from error
-
-
-def _topic_id(described: dict[str, Any]) -> str:
-    if described["error_code"] == UnknownTopicOrPartitionError.errno:
-        return ""
-    found = str(described.get("topic_id") or NO_ID)
-    return "?" if found == NO_ID else found
 
 
 def _log_refusal(_offsets: object, response: object) -> None:

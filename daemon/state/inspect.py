@@ -9,10 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from daemon.records import Partition, Position
 from daemon.state.digests import intact
 from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, check, connect_to_look, translated
 from daemon.state.schema import VERSION, recognise
+from processors.packing import unpack
 
 _SUMS = {
     "items": "SELECT name, 1, length(content) FROM items ORDER BY name",
@@ -51,6 +55,18 @@ def inspect(directory: Path) -> dict[str, Any]:
             **sums,
             "controls": db.execute("SELECT count(*) FROM controls").fetchone()[0],
         }
+
+
+def consumed_so_far(directory: Path) -> tuple[dict[Partition, Position], list[dict[str, Any]], int]:
+    """Committed positions, the control records that are kept, and the end of the last pane that was closed."""
+    path = _existing(directory)
+    with translated(path), closing(connect_to_look(path)) as db:
+        recognise(db, path)
+        rows = db.execute("SELECT topic, number, next_offset, topic_id FROM positions ORDER BY 1, 2").fetchall()
+        controls = [orjson.loads(row[0]) for row in db.execute("SELECT content FROM controls ORDER BY seq")]
+        pipeline = db.execute("SELECT content FROM items WHERE name = 'pipeline'").fetchone()
+    positions = {Partition(topic, number): Position(offset, topic_id) for topic, number, offset, topic_id in rows}
+    return positions, controls, 0 if pipeline is None else int(unpack(pipeline[0])["closed_until"])
 
 
 def verify(directory: Path) -> list[str]:

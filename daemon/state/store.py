@@ -119,15 +119,11 @@ class Store:
 
     def load(self) -> Loaded:
         """What the last commit left. Raises `Damaged`."""
-        positions = {}
-        for topic, number, next_offset, topic_id, digest in self.rows("SELECT * FROM positions ORDER BY 1, 2"):
-            intact(digest, topic, number, next_offset, topic_id, where=f"position of {topic}/{number}")
-            positions[Partition(topic, number)] = Position(next_offset, topic_id)
         items = {}
         for name, content, digest in self.rows("SELECT name, content, digest FROM items ORDER BY name"):
             intact(digest, name, content, where=f"item {name}")
             items[name] = content
-        return Loaded(positions, items, Chunks(self))
+        return Loaded(self.positions(), items, Chunks(self))
 
     @property
     def instance(self) -> str:
@@ -135,8 +131,12 @@ class Store:
         return str(next(self.rows("SELECT content FROM about WHERE name = 'instance'"))[0])
 
     def positions(self) -> dict[Partition, Position]:
-        """The committed positions alone."""
-        return self.load().positions
+        """The committed positions. Raises `Damaged`."""
+        positions = {}
+        for topic, number, next_offset, topic_id, digest in self.rows("SELECT * FROM positions ORDER BY 1, 2"):
+            intact(digest, topic, number, next_offset, topic_id, where=f"position of {topic}/{number}")
+            positions[Partition(topic, number)] = Position(next_offset, topic_id)
+        return positions
 
     @contextmanager
     def commit(self) -> Iterator[Commit]:
