@@ -12,20 +12,23 @@ from daemon import exits
 from daemon.demo.gauges import Gauges
 from daemon.demo.layout import Layout, usual
 from daemon.demo.screen import Screen
-from daemon.demo.story import Story, two_days
+from daemon.demo.story import SECOND, Story, two_days
 from daemon.demo.summary import summary
 from daemon.demo.training import require_libraries
 from daemon.demo.writer import Writer
 
 if TYPE_CHECKING:
     from config import Config
+    from daemon.alerts.notice import Notice
 
 USUAL_S = 150.0
 """Wall time after which it stops, finished or not, unless told otherwise."""
-STORY_S = 40.0
-"""Wall time over which the story is spread, if the machine keeps up."""
+SPEED = 3_600.0
+"""Event time by wall time: an hour a second, if the machine keeps up."""
 _FAREWELL_S = 2.0
 _TRAINING_S = 120.0
+_WARMING_S = 20.0
+"""Longest to wait for the first explanations: alerts would come without, for SHAP takes seconds to import."""
 
 
 def run(
@@ -59,7 +62,9 @@ def run(
         writer = stack.enter_context(Writer(layout, story, seed))
         screen.say(f"Training them. Everything there is to see afterwards is under {layout.directory}/")
         config = _configured(layout, writer, stack)
-        status, took_s = _follow(config, writer, screen, signals.stopping, began + (seconds or USUAL_S))
+        status, took_s = _follow(
+            config, story, writer, screen, stopping=signals.stopping, end=began + (seconds or USUAL_S)
+        )
         gauges.look()
         for line in summary(screen.record, story, layout, status=status, figures=gauges.latest, took_s=took_s):
             screen.say(line)
@@ -67,16 +72,26 @@ def run(
 
 
 def _follow(
-    config: Config, writer: Writer, screen: Screen, stopping: Callable[[], bool], end: float
+    config: Config, story: Story, writer: Writer, screen: Screen, *, stopping: Callable[[], bool], end: float
 ) -> tuple[Mapping[str, Any], float]:
     """Let Vigil follow the story to its end, or until `end` (monotonic seconds). Returns its status, and how long."""
     from daemon import app
+    from daemon.alerts.log import log_notices
 
-    with closing(app.live(config, on_notice=screen.notice)) as vigil:
+    def on_notice(notice: Notice) -> None:
+        log_notices([notice])
+        screen.notice(notice)
+
+    with closing(app.live(config, on_notice=on_notice)) as vigil:
         began = time.monotonic()
-        writer.go(min(STORY_S, max(1.0, end - began - _FAREWELL_S)))
+        gone = False
 
         def over() -> bool:
+            nonlocal gone
+            now = time.monotonic()
+            if not gone and (_explains(vigil.status()) or now >= min(began + _WARMING_S, end)):
+                writer.go(min(story.span / SECOND / SPEED, max(1.0, end - now - _FAREWELL_S)))
+                gone = True
             screen.tick()
             lines = writer.lines()
             read_all = lines is not None and sum(vigil.status().get("positions", {}).values()) >= lines
@@ -85,6 +100,10 @@ def _follow(
         with screen.watch(vigil.status):
             vigil.run(over)
         return vigil.status(), time.monotonic() - began
+
+
+def _explains(status: Mapping[str, Any]) -> bool:
+    return bool(status.get("explanations", {}).get("explained"))
 
 
 def _configured(layout: Layout, writer: Writer, stack: ExitStack) -> Config:

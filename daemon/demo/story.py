@@ -94,7 +94,8 @@ def every_hour(start: int, per_second: float) -> Story:
         span=2**62,
         incidents=(
             Incident(
-                "pricing", 8 * MINUTE, 18 * MINUTE, "distance_km arrives in metres", _INPUTS, "distance_km", upstream=True,
+                "pricing", 8 * MINUTE, 18 * MINUTE, "distance_km arrives in metres", _INPUTS, "distance_km",
+                upstream=True,
             ),
             Incident("fraud", 12 * MINUTE, 40 * MINUTE, "fraudsters turn to small amounts", ("concept_drift",)),
             Incident(

@@ -131,7 +131,7 @@ def _credit_truth(c: Columns, changed: bool) -> Floats:
     habits = 1.1 * c["late_payments"] + 2.5 * (c["utilisation"] - 0.4) - c["years_of_history"] / 10
     debt = 5.0 * (c["debt_ratio"] - 0.35)
     if changed:
-        return _sigmoid(3.0 * (habits + 1.5 * debt - 0.4 * income - 0.7))
+        return _sigmoid(3.0 * (habits + 2.4 * debt - 0.4 * income - 0.7))
     return _sigmoid(3.0 * (habits + 0.4 * debt - 0.4 * income - 0.9))
 
 

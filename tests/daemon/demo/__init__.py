@@ -1,0 +1,1 @@
+"""Tests of the simulated fleet: that its truth is true, and that Vigil finds it."""
