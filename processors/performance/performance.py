@@ -47,7 +47,7 @@ class PerformanceSettings(MonitorSettings):
     """Open cohorts of one group; beyond it the oldest becomes final."""
     cohorts: int = Field(default=100_000, ge=1)
     """Open cohorts in all."""
-    entries: int = Field(default=1_000_000, ge=10_000)
+    entries: int = Field(default=500_000, ge=10_000)
     """Counts kept for each of windows, cohorts and totals before scores are taken together further."""
 
 

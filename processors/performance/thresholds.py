@@ -1,4 +1,4 @@
-"""Thresholds that an operator sets on a series of outcomes, told apart from chance by the reading's interval.
+"""Thresholds that an operator sets on a series, told apart from chance by the reading's interval (if it has one).
 
 One fires when the whole interval is beyond the threshold, and recovers when the whole interval is back: what lies
 between changes nothing, so it does not flap. Thresholds are not part of the false-alarm budget.
@@ -51,13 +51,16 @@ def crossed(thresholds: tuple[Threshold, ...], firing: dict[str, Any], name: str
     """What one window's reading changes. `firing` holds the onset of each rule that fires, by group `name`;
     it is changed in place.
     """
-    if reading.scope != "window" or reading.value is None or reading.low is None or reading.high is None:
+    if reading.scope != "window" or reading.value is None:
         return []
+    # A series without an interval, such as R2, is taken at its word.
+    low = reading.low if reading.low is not None else reading.value
+    high = reading.high if reading.high is not None else reading.value
     findings = []
     for number, threshold in enumerate(thresholds):
         if threshold.series != reading.series or reading.n < threshold.min_n:
             continue
-        beyond = threshold.state_of(reading.low, reading.high)
+        beyond = threshold.state_of(low, high)
         rule = f"{number}/{reading.details.get('class', '')}"
         mine = firing.setdefault(name, {})
         if beyond and rule not in mine:
@@ -96,8 +99,11 @@ def _finding(
 def _sentence(back: bool, threshold: Threshold, reading: Reading, since: int) -> str:
     side = "below" if threshold.below is not None else "above"
     of_class = f" of class {reading.details['class']}" if "class" in reading.details else ""
+    interval = (
+        "" if reading.low is None or reading.high is None else f", between {reading.low:.3g} and {reading.high:.3g}"
+    )
     return (
         f"{model_words(reading.group)}: {reading.series.replace('_', ' ')}{of_class} is {'back from ' if back else ''}"
-        f"{side} {threshold.bound:g}: {reading.value:.3g}, between {reading.low:.3g} and {reading.high:.3g} "
+        f"{side} {threshold.bound:g}: {reading.value:.3g}{interval} "
         f"({basis(reading.n, 'outcomes', reading.start)}; crossed {moment(since)})."
     )

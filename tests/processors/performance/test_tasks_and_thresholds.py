@@ -98,3 +98,12 @@ def test_a_threshold_above_looks_the_other_way() -> None:
         )
     assert [(finding.kind, finding.since) for finding in run.findings] == [("fired", START_US + 2 * PANE_US)]
     assert "log loss is above 1:" in run.findings[0].summary
+
+
+def test_a_series_without_an_interval_is_taken_at_its_value() -> None:
+    """A bound on R2 must not be ignored in silence."""
+    rule = Threshold(series="r2", below=0.5, min_n=2)
+    run = Run(Performance(PerformanceSettings(thresholds=(rule,))), window_events=2)
+    run.add([outcome(0, 1.5, 9.25), outcome(1, 2.5, 1.5)])
+    assert [finding.kind for finding in run.findings] == ["fired"]
+    assert "r2 is below 0.5: -1.03 (2 outcomes" in run.findings[0].summary
