@@ -12,7 +12,7 @@ from daemon import exits
 from daemon.demo.gauges import Gauges
 from daemon.demo.layout import Layout, usual
 from daemon.demo.screen import Screen
-from daemon.demo.story import SECOND, Story, two_days
+from daemon.demo.story import SECOND, Story, one_monday
 from daemon.demo.summary import summary
 from daemon.demo.training import require_libraries
 from daemon.demo.writer import Writer
@@ -52,7 +52,7 @@ def run(
     require_libraries()
     layout = usual() if directory is None else Layout(directory)
     layout.prepare()
-    story = story or two_days()
+    story = story or one_monday()
     gauges = Gauges(layout.readings)
     screen = Screen(story, gauges, stream)
     with ExitStack() as stack:

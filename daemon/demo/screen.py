@@ -88,7 +88,8 @@ class Screen:
             self._line(notice, "also", f"{notice.finding.group.model}: {short(notice)} ({reason})", "dim")
         elif news == "fired":
             self._line(notice, "ALERT", notice.finding.summary, _COLOURS[notice.severity])
-            advice = f"{notice.severity}, {notice.finding.action}: {advice_for(notice.finding.action)}"
+            young = ", provisional" if notice.finding.provisional else ""
+            advice = f"{notice.severity}{young}, {notice.finding.action}: {advice_for(notice.finding.action)}"
             self.say(_INDENT + "       " + advice)
             self._explain(notice)
         elif news == "explained" and not notice.inhibited_by and not notice.finding.group.segment:

@@ -65,21 +65,21 @@ _MONDAY = 1_748_822_400 * SECOND
 """2025-06-02T00:00:00Z: long past, for timestamps ahead of the wall clock are not believed."""
 
 
-def two_days() -> Story:
-    """The demo's story: a calm Monday, a Tuesday that is not. References span a day before the first incident shows."""
+def one_monday() -> Story:
+    """The demo's story: a Monday that begins calmly, and the night after it."""
     return Story(
         start=_MONDAY,
-        span=40 * HOUR,
+        span=32 * HOUR,
         incidents=(
             Incident(
-                "credit", 25 * HOUR, 40 * HOUR, "interest rose: whoever owes much defaults", ("concept_drift",),
+                "credit", 16 * HOUR, 32 * HOUR, "interest rose: whoever owes much defaults", ("concept_drift",),
                 unseen=3 * HOUR,
             ),
             Incident(
-                "pricing", 27 * HOUR, 33 * HOUR, "distance_km arrives in metres", _INPUTS, "distance_km", upstream=True,
+                "pricing", 18 * HOUR, 23 * HOUR, "distance_km arrives in metres", _INPUTS, "distance_km", upstream=True,
             ),
             Incident(
-                "fraud", 29 * HOUR, 40 * HOUR, "fraudsters turn to small amounts", ("concept_drift",),
+                "fraud", 20 * HOUR, 32 * HOUR, "fraudsters turn to small amounts", ("concept_drift",),
                 unseen=HOUR // 20,
             ),
         ),

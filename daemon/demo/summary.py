@@ -96,5 +96,7 @@ def _ending(record: Record, story: Story, layout: Layout) -> Iterator[str]:
     yield f"  alerts     {layout.alerts}"
     yield f"  readings   {layout.readings}"
     yield f"  log        {layout.log}"
+    if any(each.latest.finding.provisional for each in record.raised):
+        yield "Provisional ones rest on a reference that is younger than a day."
     yield f"Next: change a threshold in {layout.config} and see what it would have said of the same events:"
     yield f"  vigild replay -c {layout.config} --input {layout.events}/*.ndjson"
