@@ -124,7 +124,9 @@ def replaying(
     """A pipeline over files, offline and deterministic. Alerts are printed unless a file is given for them."""
     for output in filter(None, (alerts, readings, dead_letters)):
         output.unlink(missing_ok=True)
-    source = sources()["files"](Files(paths=tuple(inputs), codec=_replay_codec(config)), Opening())
+    source = sources()["files"](
+        Files(paths=tuple(inputs), codec=_replay_codec(config)), Opening(message_bytes=int(config.limits.message_bytes))
+    )
     outgoing = {
         ALERTS: _sinks(config, [_file(alerts) or SinkSpec(kind="stdout", settings=StdoutSink())]),
         READINGS: _sinks(config, filter(None, [_file(readings)])),
@@ -204,7 +206,7 @@ def explainer(config: Config, *, blocking: bool) -> Explainer | None:
 
 
 def _source(config: Config, store: Store, *, start_empty: bool) -> Source:
-    opening = Opening(store.positions, start_empty, int(config.limits.message_bytes))
+    opening = Opening(store.positions, start_empty, int(config.limits.message_bytes), store.instance)
     name, settings = ("kafka", config.kafka) if config.kafka is not None else ("files", config.files)
     return sources()[name](settings, opening)
 
@@ -278,6 +280,7 @@ def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Setting
         budget=Budget(1 / alerts.false_alarms.horizon, 1 / alerts.fleet_false_alarms.horizon),
         retire_after=lambda model: int(of_model(model).retire_after or 0),
         label_wait=lambda model: int(of_model(model).labels.wait or config.labels.wait),
+        longest_wait=max(int(of_model(name).labels.wait or config.labels.wait) for name in ("*", *config.models)),
     )
 
 

@@ -65,7 +65,9 @@ class Durable:
         least, most = self._bounds_s
         return time.monotonic() - self._committed_at >= min(max(_COST_SHARE * self._cost_s, least), most)
 
-    def commit(self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]) -> None:
+    def commit(
+        self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]
+    ) -> None:
         """Step 1. Raises `StateError`; memory is then ahead of disk, and the process must end."""
         began = time.monotonic()
         parts = pipeline.parts
@@ -127,7 +129,9 @@ class Direct:
         """Never."""
         return False
 
-    def commit(self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]) -> None:
+    def commit(
+        self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]
+    ) -> None:
         """Nothing to keep."""
 
     def deliver(self, max_wait_s: float) -> None:

@@ -25,7 +25,7 @@ from daemon.decode import Decoder, Refusal
 from daemon.explain.explainer import Explainer
 from daemon.explain.recording import recorded, replayed
 from daemon.explain.tables import from_events, to_table
-from daemon.ledger.ledger import Closed, Ledger
+from daemon.ledger.ledger import Ledger
 from daemon.records import Gap, Partition, Polled, Position, Run
 from daemon.sinks.base import Message
 from daemon.sources.base import Source
@@ -52,7 +52,9 @@ class Checkpoint(Protocol):
     def due(self) -> bool:
         """Is it time for a commit?"""
 
-    def commit(self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]) -> None:
+    def commit(
+        self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]
+    ) -> None:
         """Make everything so far durable. Raises if it can't: the process must then end."""
 
     def deliver(self, max_wait_s: float) -> None:
@@ -112,7 +114,9 @@ class Messages(Protocol):
 
     def dead_letter(self, refusal: Refusal) -> Message: ...
 
-    def heartbeat(self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float) -> Message: ...
+    def heartbeat(
+        self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float
+    ) -> Message: ...
 
 
 class Revoked(Exception):
@@ -287,25 +291,38 @@ class Pipeline:
 
     def _close(self, start: int, *, last: bool = False) -> None:
         parts = self.parts
+        if not last and not parts.ledger.holds(start):
+            self._tick(start)
+            return
         predictions, signals = parts.ledger.rows_of(start)
         parts.watch.profile.admit(predictions, signals)
         closed = parts.ledger.close(start)
         self.closed_until = closed.end
         judged = parts.watch.close(closed, parts.ledger.keep_rate, lambda rows: self._explain(start, rows), last=last)
         findings = [*judged.findings, *self._gap_findings(closed.end)]
-        self._say(closed, judged.readings, findings, last=last)
-
-    def _say(self, closed: Closed, readings: list[Reading], findings: list[Finding], *, last: bool) -> None:
-        parts = self.parts
-        for finding in findings:
-            if finding.kind == "fired" and (evidence := parts.watch.evidence(finding.group)):
-                parts.life.add_evidence(finding.group.model, finding.group.version, evidence)
-        notices = parts.life.close(closed.end, findings)
-        for key in parts.watch.retired:
-            notices += parts.life.withdraw(closed.end, "retired", model=key.model, version=key.version)
-        parts.watch.retired.clear()
         self.accounts.update(closed.accounts)
-        readings = [*readings, *self._read_accounts(closed, last=last)]
+        self._say(closed.end, judged.readings, findings, last=last)
+
+    def _tick(self, start: int) -> None:
+        """Close a pane in which nothing arrived, because somebody wanted to be asked at this time."""
+        self.closed_until = start + self.parts.timing.pane_us
+        judged = self.parts.watch.tick(start, self.closed_until, self.parts.ledger.keep_rate)
+        self._say(self.closed_until, *judged)
+
+    def _say(self, end: int, readings: list[Reading], findings: list[Finding], *, last: bool = False) -> None:
+        parts = self.parts
+        fired = {(f.group.model, f.group.version) for f in findings if f.kind == "fired"}
+        for model, version in sorted(fired | parts.watch.explained):
+            if evidence := parts.watch.evidence(model, version):
+                parts.life.add_evidence(model, version, evidence)
+        notices = parts.life.close(end, findings)
+        for key in parts.watch.retired:
+            notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
+        for monitor in parts.watch.restarted:
+            notices += parts.life.withdraw(end, "superseded", monitor=monitor)
+        parts.watch.retired.clear()
+        parts.watch.restarted.clear()
+        readings = [*readings, *self._read_accounts(end, last=last)]
         parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])
         parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in readings])
         for notice in notices:
@@ -324,9 +341,6 @@ class Pipeline:
             tables.append(to_table(explained))
             if self.parts.wall is not None:
                 self._control("explained", pane=start, **recorded(explained))
-            evidence = self.parts.watch.evidence(GroupKey(explained.model, explained.version))
-            if evidence:
-                self.parts.life.add_evidence(explained.model, explained.version, evidence)
         return tables
 
     def _finish(self) -> None:
@@ -344,11 +358,11 @@ class Pipeline:
 
     # Accounts.
 
-    def _read_accounts(self, closed: Closed, *, last: bool) -> list[Reading]:
+    def _read_accounts(self, end: int, *, last: bool) -> list[Reading]:
         """The accounts so far, every `account_span` of event time: received is always the sum of the others."""
-        if not last and closed.end - self._accounts_read_at < self.parts.timing.account_span_us:
+        if not last and end - self._accounts_read_at < self.parts.timing.account_span_us:
             return []
-        start, self._accounts_read_at = self._accounts_read_at, closed.end
+        start, self._accounts_read_at = self._accounts_read_at, end
         received = self.accounts["received"]
         explained = {name: count for name, count in sorted(self.accounts.items()) if name not in ACCOUNTS}
         cut_off = dict(sorted(self.parts.watch.profile.cut_off.items()))
@@ -356,7 +370,7 @@ class Pipeline:
         details = {"shed": explained, "conflict": {}, "received": cut_off}
         return [
             Reading(
-                "accounts", name, NOBODY, float(value), received, start, closed.end, "total",
+                "accounts", name, NOBODY, float(value), received, start, end, "total",
                 details=details.get(name, {}),
             )
             for name, value in values.items()
@@ -406,7 +420,7 @@ class Pipeline:
         if parts.wall is None or now - self._last_heartbeat < parts.timing.heartbeat_s:
             return
         self._last_heartbeat = now
-        firing = len(parts.life.firing())
+        firing = parts.life.firing_count
         message = parts.say.heartbeat(watermark=self._watermark(), lag=self._lag, firing=firing, wall=parts.wall())
         parts.checkpoint.add(ALERTS, [message])
 
@@ -424,7 +438,7 @@ class Pipeline:
             "waiting_labels": len(parts.ledger.waiting),
             "open_rows": parts.ledger.open_rows(),
             "keep_rate": parts.ledger.keep_rate,
-            "firing": len(parts.life.firing()),
+            "firing": parts.life.firing_count,
             "models": len(parts.watch.profile.bases()),
             "cut_off": dict(parts.watch.profile.cut_off),
             "ahead": parts.clocks.ahead,
@@ -448,5 +462,3 @@ class Pipeline:
             "reasons": dict(self.reasons),
             "accounts_read_at": self._accounts_read_at,
         }
-
-

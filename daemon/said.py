@@ -34,9 +34,7 @@ class Said:
         """A reading as CloudEvent."""
         return reading_message(reading, self.events.source, self.events.config_hash)
 
-    def heartbeat(
-        self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float
-    ) -> Message:
+    def heartbeat(self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float) -> Message:
         """A sign of life."""
         return self.events.heartbeat(int(wall * 1e6), watermark, lag, firing)
 
@@ -44,9 +42,7 @@ class Said:
         """A refused event with its original bytes; without the values of redacted features."""
         value = self._without_secrets(refusal.value) if self.redacted else refusal.value
         ref = (refusal.partition.topic, refusal.partition.number, refusal.offset, refusal.index)
-        letter = dead_letter(
-            ref, refusal.reason, refusal.detail, key=refusal.key, value=value, headers=refusal.headers
-        )
+        letter = dead_letter(ref, refusal.reason, refusal.detail, key=refusal.key, value=value, headers=refusal.headers)
         return dead_letter_message(letter)
 
     def _without_secrets(self, value: bytes) -> bytes:

@@ -85,6 +85,7 @@ class Settings:
     """By model: how long a version may be without predictions."""
     label_wait: Callable[[str], int]
     """By model: how long labels are waited for."""
+    longest_wait: int
 
 
 class Watch:
@@ -94,13 +95,22 @@ class Watch:
         self.profile, self.monitors, self._settings = profile, list(monitors), settings
         self.retired: list[GroupKey] = []
         """Versions retired since this list was last cleared."""
+        self.restarted: list[str] = []
+        """Monitors that started anew on `restore`, or are gone: their alerts are superseded."""
+        self.explained: set[tuple[str, str]] = set()
+        """(model, version)s that were explained in the last pane."""
         self._seen: dict[int, int] = {}
         """End of the last pane with a prediction, by (model, version)."""
         self._counts: dict[str, Counter[str]] = {}
         """Predictions and outcomes so far, by model."""
 
     def close(
-        self, closed: Closed, keep_rate: float, explain: Callable[[PredictionRows], Sequence[Explanations]], *, last: bool
+        self,
+        closed: Closed,
+        keep_rate: float,
+        explain: Callable[[PredictionRows], Sequence[Explanations]],
+        *,
+        last: bool,
     ) -> Judged:
         """Measure and judge a pane. `explain` is given its predictions and answers with explanations to take in."""
         profile, start, end = self.profile, closed.start, closed.end
@@ -109,11 +119,15 @@ class Watch:
         profile.admit_labels(closed.outcomes)
         known = profile.base_of(closed.outcomes.model, closed.outcomes.version) >= 0
         outcomes = profile.locate_outcomes(closed.outcomes.take(known), start, end)
+        explanations = _explanations(profile, explain(predictions), start, end)
+        self.explained = {
+            (profile.groups[base].model, profile.groups[base].version) for base in set(explanations.base.tolist())
+        }
         rows: dict[str, Any] = {
             "predictions": predictions,
             "outcomes": outcomes,
             "signals": profile.locate_signals(closed.signals, start, end),
-            "explanations": _explanations(profile, explain(predictions), start, end),
+            "explanations": explanations,
         }
         self._count(predictions, outcomes)
         context = self._context(start, end, keep_rate, last=last)
@@ -122,19 +136,29 @@ class Watch:
         self._retire(end)
         return Judged(*judged, predictions)
 
+    def tick(self, start: int, end: int, keep_rate: float) -> tuple[list[Reading], list[Finding]]:
+        """Judge a pane in which nothing arrived: only the monitors that asked for it by their deadline."""
+        self.explained = set()
+        due = [w for w in self.monitors if w.broken is None and (w.monitor.deadline(w.state) or end + 1) <= end]
+        context = self._context(start, end, keep_rate, last=False)
+        readings: list[Reading] = []
+        findings: list[Finding] = []
+        for watched in due:
+            self._judge_one(watched, None, context, (), readings, findings)
+        return readings, findings
+
     def deadline(self) -> int | None:
         """When (event time) a monitor wants to be judged next even if nothing arrives."""
         found = [w.monitor.deadline(w.state) for w in self.monitors if w.broken is None]
         return min((when for when in found if when is not None), default=None)
 
-    def evidence(self, key: GroupKey) -> dict[str, Any]:
+    def evidence(self, model: str, version: str) -> dict[str, Any]:
         """What monitors have to say to any alert of a version, such as the features that count most in it."""
-        bases = {(k.model, k.version): number for number, k in enumerate(self.profile.groups) if not k.segment}
-        base = bases.get((key.model, key.version))
+        base = self.profile.number(model, version)
         found: dict[str, Any] = {}
         for watched in self.monitors:
             ask = getattr(watched.monitor, "evidence", None)
-            if ask is not None and base is not None and watched.broken is None:
+            if ask is not None and base >= 0 and watched.broken is None:
                 found |= ask(watched.state, base)
         return found
 
@@ -167,6 +191,9 @@ class Watch:
         tree = unpack(items["watch"])
         self._seen = {int(base): end for base, end in tree["seen"].items()}
         self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
+        kept = {watched.key for watched in self.monitors}
+        gone = {name.split("/")[1] for name in items if name.startswith("monitor/") and name not in kept}
+        self.restarted = sorted(gone)
         for watched in self.monitors:
             if watched.key not in items:
                 log.info("monitor starts anew", monitor=watched.monitor.name)
@@ -192,7 +219,7 @@ class Watch:
     def _judge_one(
         self,
         watched: Watched,
-        rows: Mapping[str, Any],
+        rows: Mapping[str, Any] | None,
         context: Judging,
         known: tuple[Reading, ...],
         readings: list[Reading],
@@ -200,7 +227,9 @@ class Watch:
     ) -> None:
         monitor = watched.monitor
         try:
-            summary = self._measure(watched, rows)
+            summary = monitor.empty() if rows is None else self._measure(watched, rows)
+            if self._idle(watched, summary, context, known):
+                return
             verdict = monitor.judge(watched.state, summary, _share(context, watched.share, known))
         except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
             watched.broken = f"{type(error).__name__}: {error}"
@@ -211,6 +240,13 @@ class Watch:
         watched.state, watched.sealed = verdict.state, verdict.sealed
         readings += verdict.readings
         findings += verdict.findings
+
+    def _idle(self, watched: Watched, summary: Summary, context: Judging, known: tuple[Reading, ...]) -> bool:
+        """Is there nothing to judge: no rows of its kind, and nothing due?"""
+        if len(summary) or context.last or known:
+            return False
+        deadline = watched.monitor.deadline(watched.state)
+        return deadline is None or deadline > context.end
 
     def _measure(self, watched: Watched, rows: Mapping[str, Any]) -> Summary:
         monitor = watched.monitor
@@ -238,7 +274,8 @@ class Watch:
             window_span=settings.window_span,
             pane_us=settings.pane_us,
             last=last,
-            coverage={
+            coverage={"wait_us": settings.longest_wait}
+            | {
                 model: {
                     "coverage": counts["outcomes"] / max(counts["predictions"], 1),
                     "keep_rate": keep_rate,
@@ -302,9 +339,7 @@ def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, 
 def no_explanations() -> Explanations:
     """A table without rows."""
     hashes = np.zeros(0, np.uint64)
-    return Explanations(
-        np.zeros(0, np.int64), hashes, hashes, hashes, np.zeros(0, object), Cells.empty(0), Names()
-    )
+    return Explanations(np.zeros(0, np.int64), hashes, hashes, hashes, np.zeros(0, object), Cells.empty(0), Names())
 
 
 def _broken(name: str, why: str, context: Judging) -> Reading:

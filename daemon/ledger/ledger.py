@@ -41,7 +41,6 @@ from processors.rows import (
     Signals,
 )
 
-
 RowsT = TypeVar("RowsT", Predictions, Signals)
 
 
@@ -92,7 +91,13 @@ class Ledger:
 
     def next_pane(self) -> int | None:
         """Start of the earliest pane in which there is something to do: rows, or silence that becomes an outcome."""
-        return min([*self.open, *filter(None, [self.retained.implied.next()])], default=None)
+        due = (self.retained.implied.next(), self.retained.arriving.next())
+        return min([*self.open, *(when for when in due if when is not None)], default=None)
+
+    def holds(self, start: int) -> bool:
+        """Is there anything to do in the pane that begins at `start`?"""
+        implied = self.retained.implied.next()
+        return start in self.open or self.retained.arriving.holds(start) or (implied is not None and implied <= start)
 
     def open_rows(self) -> int:
         """Rows in open panes."""

@@ -15,8 +15,8 @@ from processors.rows import (
     CORRECTION,
     FIRST,
     TEXT,
-    Cells,
     Bytes,
+    Cells,
     Hashes,
     Labels,
     Longs,
@@ -82,6 +82,10 @@ class Diary:
             found += [slots[self._rows.live(slots, serials)] for slots, serials in self._due.pop(when)]
         slots = np.concatenate(found)
         return slots[np.argsort(self._rows.serial[slots], kind="stable")]
+
+    def holds(self, when: int) -> bool:
+        """Is anything noted for just this time?"""
+        return when in self._due
 
     def next(self) -> int | None:
         """The earliest time for which anything is noted."""

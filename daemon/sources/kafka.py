@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
@@ -22,6 +22,7 @@ from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Opening, Source, SourceError, StateMissing
 from daemon.sources.ends import Ends
 from daemon.sources.group import Decisions, ours, theirs
+from daemon.sources.held import Held
 from daemon.sources.resumption import Extent, resume
 from daemon.sources.topics import ANSWER_MS, described, extents, recreated
 
@@ -35,6 +36,8 @@ REQUIRED = {
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
 }
+WHOLE_FETCHES = 10_000_000
+"""More records than a fetch holds."""
 MISSING_TRIES = 3
 """A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
 
@@ -57,6 +60,7 @@ class KafkaSource(Source):
         self._unsettled: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._ends = Ends()
+        self._held = Held()
         self._told: Any = None
 
     @property
@@ -74,15 +78,12 @@ class KafkaSource(Source):
         polled = Polled()
         if not self.connected and not self._connect(max_wait_s):
             return polled
-        records = self._guarded(self._fetch, max_wait_s, max_records) or {}
+        if not self._held.waiting(self._paused):
+            self._guarded(self._fetch, max_wait_s)
         self._take_decisions(polled)
-        anew = recreated(self._consumer, self._positions)
-        polled.runs = [
-            self._hand_out(partition, batch)
-            for partition, batch in ((ours(each), batch) for each, batch in records.items())
-            if partition in self._positions and partition not in anew
-        ]
-        self._unsettle(anew)
+        self._unsettle(recreated(self._consumer, self._positions))
+        fetched = self._held.take(max_records, self._paused | self._unsettled)
+        polled.runs = [self._hand_out(partition, batch) for partition, batch in fetched.items()]
         if self._unsettled:
             self._guarded(self._settle, polled)
         if self._ends.due:
@@ -92,6 +93,7 @@ class KafkaSource(Source):
         return polled
 
     def seek(self, positions: Mapping[Partition, Position]) -> None:
+        self._held.drop(positions)
         for partition in self._positions.keys() & positions.keys():
             self._positions[partition] = positions[partition]
             self._ends.doubt(partition)
@@ -186,16 +188,15 @@ class KafkaSource(Source):
             )
         self._backoff.failed()
 
-    def _fetch(self, max_wait_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
+    def _fetch(self, max_wait_s: float) -> None:
         try:
-            found: dict[TopicPartition, list[Any]] = self._consumer.poll(int(max_wait_s * 1000), max_records)
+            found = self._consumer.poll(int(max_wait_s * 1000), WHOLE_FETCHES)
         except OffsetOutOfRangeError as error:
             self._unsettle(ours(each) for each in error.args[0])
         except LogTruncationError as error:
             self._unsettle(ours(each) for each in error.divergent_offsets)
         else:
-            return found
-        return {}
+            self._held.put({ours(each): records for each, records in found.items()})
 
     def _hand_out(self, partition: Partition, batch: list[Any]) -> Run:
         self._positions[partition] = Position(batch[-1].offset + 1, self._positions[partition].topic_id)
@@ -213,6 +214,7 @@ class KafkaSource(Source):
         """Take over what the group decided. A partition that stays ours throughout was neither revoked nor assigned."""
         for mine, lost in self._decisions.taken():
             gone = {each for each in self._positions if each not in mine or each in lost}
+            self._held.drop(set(self._positions) | mine)
             polled.revoked += tuple(sorted(gone))
             for partition in gone:
                 del self._positions[partition]
@@ -222,6 +224,7 @@ class KafkaSource(Source):
 
     def _unsettle(self, partitions: Iterable[Partition]) -> None:
         for partition in set(partitions) & self._positions.keys():
+            self._held.drop([partition])
             self._consumer.pause(theirs(partition))
             self._unsettled.add(partition)
             self._ends.doubt(partition)
@@ -265,7 +268,7 @@ class KafkaSource(Source):
 
     def _reached(self, partition: Partition) -> int:
         known = self._positions[partition].next_offset
-        if partition in self._unsettled:
+        if partition in self._unsettled or partition in self._held:
             return known
         try:
             return max(known, self._consumer.position(theirs(partition), timeout_ms=0) or 0)

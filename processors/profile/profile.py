@@ -110,6 +110,11 @@ class Profile:
         """Numbers of the series of a (model, version), by feature name."""
         return self._series.of(base)
 
+    def number(self, model: str, version: str) -> int:
+        """Group number of a (model, version), -1 if it is not known."""
+        names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
+        return int(self.base_of(*names)[0])
+
     def bin_name(self, series: int, place: int) -> str:
         """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
         return self._series.bin_name(series, place)
@@ -304,9 +309,9 @@ class Profile:
         return self.spec(self.groups[base].model).features
 
     def _number(self, model: str, version: str) -> int:
-        names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
-        number = int(self.base_of(*names)[0])
+        number = self.number(model, version)
         if number < 0:
+            names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
             words = Names({text_hash(model): model, text_hash(version): version})
             for number in self._groups.admit_versions(*names, words):
                 self._classes.add(model, self.spec(model))

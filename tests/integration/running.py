@@ -1,0 +1,75 @@
+"""Running the whole of Vigil in tests: live over Kafka, or as a replay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+import config
+from config import Config
+from daemon import app
+
+
+def configured(text: str) -> Config:
+    """A config with everything registered."""
+    return config.parse(text, {}, app.registry(), source_required=False)
+
+
+def replayed(settings: Config, inputs: Sequence[Path], folder: Path) -> dict[str, bytes]:
+    """What a replay writes: alerts, readings and dead letters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / f"{name}.ndjson" for name in ("alerts", "readings", "dead_letters")}
+    with closing(app.replaying(settings, inputs, **paths)) as pipeline:
+        pipeline.run(lambda: False)
+    return {name: path.read_bytes() if path.exists() else b"" for name, path in paths.items()}
+
+
+def run_until(settings: Config, done: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+    """Run live until the status says that it is done; returns the last status. Fails after `seconds`."""
+    give_up = time.monotonic() + seconds
+    with closing(app.live(settings)) as live:
+
+        def stop() -> bool:
+            assert time.monotonic() < give_up, f"not done after {seconds} s: {live.status()}"
+            return done(live.status())
+
+        live.run(stop)
+        return live.status()
+
+
+def produce(bootstrap: str, records: Sequence[tuple[str, int, int, bytes]]) -> None:
+    """Send (topic, partition, time in ms, message), in order."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
+    for topic, partition, ms, value in records:
+        producer.send(topic, value=value, partition=partition, timestamp_ms=ms)
+    producer.flush()
+    producer.close()
+
+
+def everything_in(bootstrap: str, topic: str) -> list[bytes | None]:
+    """All values of a topic, partition by partition, up to its present end."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = consumer.end_offsets(partitions)
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        found: dict[TopicPartition, list[bytes | None]] = {partition: [] for partition in partitions}
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for partition, records in consumer.poll(timeout_ms=500).items():
+                found[partition] += [record.value for record in records]
+        return [value for partition in partitions for value in found[partition]]
+    finally:
+        consumer.close()
+
+
+def said(lines: bytes | Sequence[bytes | None]) -> list[dict[str, Any]]:
+    """The data of CloudEvents, from NDJSON or from messages."""
+    values = lines.splitlines() if isinstance(lines, bytes) else [value for value in lines if value is not None]
+    return [event.get("value", event)["data"] | {"type": event["type"]} for event in map(orjson.loads, values)]
