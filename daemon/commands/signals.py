@@ -12,10 +12,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
 STOP = (signal.SIGTERM, signal.SIGINT)
+
+ONE_REQUEST_S = 0.5
+"""Signals so close together are one request: `timeout` and terminals send one to the process and to its group."""
 
 
 class Signals:
@@ -26,6 +30,7 @@ class Signals:
         """What SIGHUP does, on the thread of signals."""
         self.reason: str | None = None
         """Name of the signal that asked to stop."""
+        self._asked_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def stopping(self) -> bool:
@@ -58,10 +63,11 @@ class Signals:
                     self._stop(signal.Signals(number))
 
     def _stop(self, number: signal.Signals) -> None:
-        if self.reason is not None:
+        if self.reason is None:
+            self.reason, self._asked_at = number.name, time.monotonic()
+        elif time.monotonic() - self._asked_at > ONE_REQUEST_S:
             print(f"vigild: {number.name} again, ending at once", file=sys.stderr, flush=True)
             os._exit(128 + number)
-        self.reason = number.name
 
     def _hang_up(self) -> None:
         threading.Thread(target=self.on_hangup, name="hangup", daemon=True).start()

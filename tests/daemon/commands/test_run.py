@@ -14,6 +14,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from daemon import exits
+from daemon.commands.signals import ONE_REQUEST_S
 from tests.daemon.commands.vigild import environment, events, parsed, start, vigild, write
 
 CONFIG = """\
@@ -157,5 +158,8 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert process.stdout.readline() == "ready\n"
         process.terminate()
         assert process.stdout.readline() == "stopping\n"
+        process.terminate()  # so soon after the first it is the same request
+        time.sleep(2 * ONE_REQUEST_S)
+        assert process.poll() is None
         process.terminate()
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
