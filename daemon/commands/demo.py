@@ -17,4 +17,4 @@ def run(arguments: argparse.Namespace) -> int:
     """Hand over to the demo."""
     from daemon import demo
 
-    return int(demo.run(arguments.seconds))
+    return demo.run(arguments.seconds)

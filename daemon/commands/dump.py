@@ -23,7 +23,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hand over to the dump."""
-    config = configuration.load(arguments.config)
     from daemon import dumping
 
-    return int(dumping.dump(config, arguments.output))
+    return dumping.dump(configuration.load(arguments.config), arguments.output)

@@ -28,4 +28,4 @@ def run(arguments: argparse.Namespace) -> int:
         raise exits.Ended(exits.USAGE, f"--rate {arguments.rate:g}: must be more than 0.")
     from daemon import demo
 
-    return int(demo.simulate(config, rate=arguments.rate))
+    return demo.simulate(config, rate=arguments.rate)
