@@ -72,6 +72,7 @@ def _of_pipeline(status: Mapping[str, Any]) -> Iterable[Metric]:
         "limit",
         status.get("cut_off", {}),
     )
+    yield _one("timestamps_ahead_total", "counter", "Timestamps too far ahead to be believed.", status.get("ahead"))
     quarantined = dict.fromkeys(status.get("quarantined", ()), 1)
     yield _by("monitor_quarantined", "gauge", "Monitors that raised and were switched off.", "monitor", quarantined)
 
