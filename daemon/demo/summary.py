@@ -49,7 +49,11 @@ def _of_model(model: str, verdict: Verdict | None, record: Record, story: Story)
     if verdict is not None:
         yield from _met(verdict)
     elif not any(each.first.finding.group.model == model for each in record.raised):
-        yield "healthy, and nothing was said of it"
+        to_come = [each for each in story.incidents if each.model == model]
+        if to_come:
+            yield f"nothing was said of it; its trouble was still to come, at {clock(story.start + to_come[0].begins)}"
+        else:
+            yield "healthy, and nothing was said of it"
 
 
 def _met(verdict: Verdict) -> Iterator[str]:

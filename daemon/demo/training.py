@@ -26,7 +26,9 @@ _NEEDED = {"sklearn": "sklearn", "skops": "sklearn", "xgboost": "xgboost"}
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that serves: its world, its file, and a function from features to score or value, float64 (rows,)."""
+    """A model that serves: its world, the features that it takes, its file, and a function from features to its score
+    or value, float64 (rows,).
+    """
 
     world: World
     features: tuple[str, ...]
@@ -60,20 +62,14 @@ def _train(world: World, number: int, directory: Path, seed: int) -> Trained:
     fit, serve = _WAYS[world.model]
     path = fit(columns, labels, directory / f"{world.model}-{world.version}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Trained(world, tuple(columns), path, digest, serve(path))
+    return Trained(world, _inputs(columns), path, digest, serve(path))
 
 
 def _fit_churn(columns: Columns, labels: Floats, stem: Path) -> Path:
-    """Logistic regression on scaled numbers and one-hot texts."""
-    from sklearn.compose import make_column_transformer
+    """Logistic regression."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    prepared = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), _texts(columns)), (StandardScaler(), _numbers(columns))
-    )
-    model = make_pipeline(prepared, LogisticRegression(max_iter=200))
+    model = LogisticRegression(solver="newton-cholesky", max_iter=200)
     return _save_skops(model.fit(_table(columns), labels.astype(int)), stem)
 
 
@@ -89,20 +85,15 @@ def _fit_fraud(columns: Columns, labels: Floats, stem: Path) -> Path:
 
 
 def _fit_pricing(columns: Columns, labels: Floats, stem: Path) -> Path:
-    """Histogram gradient boosting behind an ordinal encoding of texts."""
-    from sklearn.compose import make_column_transformer
+    """Histogram gradient boosting of a value."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
 
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    prepared = make_column_transformer((encoder, _texts(columns)), remainder="passthrough")
-    model = make_pipeline(prepared, HistGradientBoostingRegressor(max_iter=80, max_leaf_nodes=15, random_state=0))
+    model = HistGradientBoostingRegressor(max_iter=80, max_leaf_nodes=15, random_state=0)
     return _save_skops(model.fit(_table(columns), labels), stem)
 
 
 def _fit_credit(columns: Columns, labels: Floats, stem: Path) -> Path:
-    """Histogram gradient boosting on numbers."""
+    """Histogram gradient boosting of a class."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=10, learning_rate=0.12, random_state=0)
@@ -144,14 +135,11 @@ def _save_skops(model: Any, stem: Path) -> Path:
 
 
 def _table(columns: Columns) -> Any:
+    """What models take: the numbers, under their names."""
     import pandas as pd  # type: ignore[import-untyped]
 
-    return pd.DataFrame(dict(columns))
+    return pd.DataFrame({name: columns[name] for name in _inputs(columns)})
 
 
-def _texts(columns: Columns) -> list[str]:
-    return [name for name, column in columns.items() if column.dtype.kind == "U"]
-
-
-def _numbers(columns: Columns) -> list[str]:
-    return [name for name, column in columns.items() if column.dtype.kind != "U"]
+def _inputs(columns: Columns) -> tuple[str, ...]:
+    return tuple(name for name, column in columns.items() if column.dtype.kind == "f")

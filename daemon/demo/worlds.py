@@ -18,7 +18,7 @@ import numpy.typing as npt
 from processors.rows import Floats
 
 Columns = Mapping[str, npt.NDArray[Any]]
-"""Features by name, arrays of equal length: float64, or texts."""
+"""Features by name, arrays of equal length: float64, or texts. Models take the numbers; texts travel along."""
 
 Generator = np.random.Generator
 
@@ -64,13 +64,13 @@ def _churn_features(rng: Generator, count: int) -> Columns:
         "monthly_charge": np.round(rng.normal(55, 18, count).clip(10, 140), 2),
         "support_calls": rng.poisson(1.2, count).astype(np.float64),
         "usage_gb": np.round(rng.lognormal(3.0, 0.7, count), 1),
+        "contract_months": rng.choice(np.array([1.0, 12.0]), count, p=[0.6, 0.4]),
         "plan": _choice(rng, count, {"basic": 0.5, "plus": 0.35, "pro": 0.15}),
-        "contract": _choice(rng, count, {"monthly": 0.6, "yearly": 0.4}),
     }
 
 
 def _churn_truth(c: Columns, _changed: bool) -> Floats:
-    liking = (c["plan"] == "pro") * 0.9 + (c["contract"] == "yearly") * 1.3 + c["tenure_months"] / 20
+    liking = c["contract_months"] / 10 + c["tenure_months"] / 20
     trouble = c["support_calls"] * 0.8 + (c["monthly_charge"] - 55) / 20
     return _sigmoid(2.2 * (trouble - liking + 0.1))
 
@@ -97,12 +97,14 @@ def _fraud_truth(c: Columns, changed: bool) -> Floats:
 
 
 def _pricing_features(rng: Generator, count: int) -> Columns:
+    vehicle = _choice(rng, count, {"bike": 0.35, "van": 0.5, "truck": 0.15})
     return {
         "distance_km": np.round(rng.gamma(2.5, 6.0, count) + 0.5, 2),
         "weight_kg": np.round(rng.lognormal(1.2, 0.8, count), 2),
         "demand": np.round(rng.normal(1.0, 0.15, count).clip(0.5, 1.8), 3),
         "express": (rng.random(count) < 0.25).astype(np.float64),
-        "vehicle": _choice(rng, count, {"bike": 0.35, "van": 0.5, "truck": 0.15}),
+        "capacity_kg": np.select([vehicle == "bike", vehicle == "van"], [25.0, 800.0], 8000.0),
+        "vehicle": vehicle,
     }
 
 
