@@ -77,6 +77,8 @@ class Threshold(Section):
     """Alert while the reading is less than this."""
     above: Number | None = None
     """Alert while the reading is more than this."""
+    min_n: Count = 100
+    """A window with fewer events changes nothing."""
     severity: Severity = "warning"
     """Severity of the alert."""
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Raw = dict[str, Any]
 
+RIVER = "river"
+"""The monitor that runs what stands under `detectors`."""
+_OF_RIVER = ("river", "params", "series")
+
 _REFUSED = SinkSpec(kind="stdout", settings=StdoutSink())
 """Stands where a sink was refused; the mistake is noted, so nothing is built from it."""
 
@@ -43,6 +47,7 @@ def settle(document: Document, registry: Registry) -> None:
     models = _mapping(raw, "models")
     for name in models:
         _layer(document, _mapping(models, name), ("models", name, "monitors"), registry, (fleet, general))
+    _check_detectors(document, raw, registry)
 
 
 def _mapping(raw: Raw, key: str) -> Raw:
@@ -140,3 +145,29 @@ def _check_codec(document: Document, holder: Any, place: Place, registry: Regist
     name = holder.get("codec") if isinstance(holder, dict) else None
     if isinstance(name, str) and name not in registry.codecs:
         document.report(place, f"{shown(name)} is no codec. {suggestion(name, registry.codecs, 'codecs')}")
+
+
+def _check_detectors(document: Document, raw: Raw, registry: Registry) -> None:
+    """What only River knows of a detector: whether there is one of that name, and whether it takes its parameters.
+
+    Everything else about it is said by the schema.
+    """
+    kind, detectors = registry.monitors.get(RIVER), raw.get("detectors")
+    if kind is None or not isinstance(detectors, list):
+        return
+    for n, written in enumerate(detectors):
+        said = resolved({key: written[key] for key in _OF_RIVER if key in written}) if isinstance(written, dict) else {}
+        refusal = _refusal(kind, said)
+        if refusal is not None:
+            about_params = "params" in said and _refusal(kind, {**said, "params": {}}) is None
+            document.report(("detectors", n, "params" if about_params else "river"), refusal)
+
+
+def _refusal(kind: type[BaseModel], said: Raw) -> str | None:
+    """What River has against it, if each part of it is well-formed."""
+    try:
+        kind.model_validate(said)
+    except ValidationError as error:
+        found = [detail for detail in error.errors(include_url=False) if not detail["loc"]]
+        return found[0]["msg"].removeprefix("Value error, ") if found else None
+    return None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from config.models import Implicit, ModelConfig, Severity
-from config.section import Count, Like, Names, Parameters, Positive, Section, Share
+from config.section import Count, Like, Names, Number, Parameters, Positive, Section, Share
 from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, StdoutSink
 from config.units import Duration, Rate, Size
 
@@ -55,7 +55,9 @@ class Window(Section):
     events: Count = 1_000
     """A reading leaves once it rests on this many events ..."""
     max_span: Positive = Duration.parse("10m")
-    """... or on this much time, whichever comes first."""
+    """... or on this much time, whichever comes first ..."""
+    min_events: Count = 30
+    """... though not on fewer events than this, unless they span a day (or `max_span`, if that is longer)."""
 
 
 class Labels(Section):
@@ -205,6 +207,14 @@ class Detector(Section):
     """Models (names or globs) to watch."""
     name: str | None = None
     """Its name in alerts; `<river>:<series>` if not given."""
+    calm: Count = 1_000
+    """An alert of drift or of an anomalous value ends after this many values without another."""
+    threshold: Number | None = None
+    """Alert when a window's mean anomaly score, metric or statistic is beyond this."""
+    beyond: Literal["above", "below"] = "above"
+    """On which side of `threshold` it is bad."""
+    most: Count = 10_000
+    """Values fed per pane and version; of more, a uniform sample."""
 
     @property
     def title(self) -> str:

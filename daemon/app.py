@@ -37,12 +37,16 @@ from daemon.sources.base import Opening, Source
 from daemon.state.outbox import Outbox
 from daemon.state.store import Store
 from daemon.watch import Budget, Settings, Watch, Watched, shares
+from processors.base import Monitor
 from processors.packing import unpack
 from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec, Profile
 from processors.registry import monitors
 from processors.rows import Names, Scalars
 
 log = structlog.get_logger()
+
+THRESHOLD = "threshold"
+"""The monitor of bounds on readings, to which those of `models.<name>.thresholds` go."""
 
 _TASKS = {None: UNDECIDED, "binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
 
@@ -244,17 +248,19 @@ def _decoder(config: Config, clocks: Clocks) -> Decoder:
 
 
 def _watched(config: Config) -> list[Watched]:
-    """Every monitor that is on, once for all models and once more for each model with settings of its own."""
+    """Every monitor that is on, once for all models and once more for each setting that some models have apart."""
     chosen: list[tuple[Any, Callable[[str], bool] | None]] = []
     for name, kind in monitors().items():
-        apart = sorted(model for model, own in config.models.items() if name in own.monitors)
-        settings = config.monitor_settings(name, kind.Settings)
-        if settings is not None:
-            chosen.append((kind(settings), _all_but(apart) if apart else None))
-        for model in apart:
-            own = config.monitor_settings(name, kind.Settings, model)
-            if own is not None:
-                chosen.append((kind(own), _only(model)))
+        usual = _monitor_settings(config, name, kind)
+        apart: dict[str, tuple[Any, list[str]]] = {}
+        for model in sorted(config.models):
+            own = _monitor_settings(config, name, kind, model)
+            if own != usual:
+                apart.setdefault("" if own is None else own.model_dump_json(), (own, []))[1].append(model)
+        if usual is not None:
+            others = [model for _, models in apart.values() for model in models]
+            chosen.append((kind(usual), _all_but(others) if others else None))
+        chosen += [(kind(own), _any_of(models)) for own, models in apart.values() if own is not None]
     river = monitors()["river"]
     for detector in config.detectors:
         settings = river.Settings.model_validate(detector.model_dump())
@@ -263,12 +269,26 @@ def _watched(config: Config) -> list[Watched]:
     return [Watched(monitor, share, wants) for (monitor, wants), share in zip(chosen, parts, strict=True)]
 
 
+def _monitor_settings(config: Config, name: str, kind: type[Monitor[Any, Any]], model: str | None = None) -> Any:
+    """The settings of a monitor for a model or for all, None where it is off; with the thresholds said of models."""
+    settings = config.monitor_settings(name, kind.Settings, model)
+    if name != THRESHOLD:
+        return settings
+    said = config.for_model(model or "*").thresholds
+    if not said:
+        return settings
+    bounds = [*(settings.model_dump()["thresholds"] if settings else ()), *(bound.model_dump() for bound in said)]
+    return kind.Settings.model_validate({"thresholds": bounds})
+
+
 def _all_but(models: Sequence[str]) -> Callable[[str], bool]:
-    return lambda model: model not in models
+    known = frozenset(models)
+    return lambda model: model not in known
 
 
-def _only(name: str) -> Callable[[str], bool]:
-    return lambda model: model == name
+def _any_of(models: Sequence[str]) -> Callable[[str], bool]:
+    known = frozenset(models)
+    return lambda model: model in known
 
 
 def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Settings:
@@ -277,6 +297,7 @@ def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Setting
         pane_us=int(config.time.pane),
         window_events=config.window.events,
         window_span=int(config.window.max_span),
+        window_min_events=config.window.min_events,
         budget=Budget(1 / alerts.false_alarms.horizon, 1 / alerts.fleet_false_alarms.horizon),
         retire_after=lambda model: int(of_model(model).retire_after or 0),
         label_wait=lambda model: int(of_model(model).labels.wait or config.labels.wait),

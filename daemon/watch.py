@@ -80,6 +80,7 @@ class Settings:
     pane_us: int
     window_events: int
     window_span: int
+    window_min_events: int
     budget: Budget
     retire_after: Callable[[str], int]
     """By model: how long a version may be without predictions."""
@@ -137,14 +138,21 @@ class Watch:
         return Judged(*judged, predictions)
 
     def tick(self, start: int, end: int, keep_rate: float) -> tuple[list[Reading], list[Finding]]:
-        """Judge a pane in which nothing arrived: only the monitors that asked for it by their deadline."""
+        """Judge a pane in which nothing arrived: only the monitors that asked for it by their deadline.
+
+        After them those that consume readings, if there are any.
+        """
         self.explained = set()
-        due = [w for w in self.monitors if w.broken is None and (w.monitor.deadline(w.state) or end + 1) <= end]
         context = self._context(start, end, keep_rate, last=False)
         readings: list[Reading] = []
         findings: list[Finding] = []
-        for watched in due:
-            self._judge_one(watched, None, context, (), readings, findings)
+        for stage in (False, True):
+            known = tuple(readings)
+            for watched in self.monitors:
+                if watched.broken is not None or (watched.monitor.consumes == "readings") != stage:
+                    continue
+                if known or (watched.monitor.deadline(watched.state) or end + 1) <= end:
+                    self._judge_one(watched, None, context, known, readings, findings)
         return readings, findings
 
     def deadline(self) -> int | None:
@@ -226,6 +234,8 @@ class Watch:
         findings: list[Finding],
     ) -> None:
         monitor = watched.monitor
+        if watched.wants is not None:
+            known = tuple(reading for reading in known if watched.wants(reading.group.model))
         try:
             summary = monitor.empty() if rows is None else self._measure(watched, rows)
             if self._idle(watched, summary, context, known):
@@ -272,6 +282,7 @@ class Watch:
             alarms_per_us=settings.budget.per_model(len(self._counts)),
             window_events=settings.window_events,
             window_span=settings.window_span,
+            window_min_events=settings.window_min_events,
             pane_us=settings.pane_us,
             last=last,
             coverage={"wait_us": settings.longest_wait}
@@ -312,8 +323,11 @@ class Watch:
 
 
 def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:
-    """How the budget is divided: half to concept drift, the rest by `alarm_share`."""
-    rest = sum(monitor.alarm_share for monitor in monitors if monitor.name != CONCEPT_DRIFT)
+    """How the budget is divided: half to concept drift, the rest by `alarm_share`.
+
+    Monitors of one name watch different models, so each has the whole share of that name.
+    """
+    rest = sum({monitor.name: monitor.alarm_share for monitor in monitors if monitor.name != CONCEPT_DRIFT}.values())
     half = 0.5 if any(monitor.name == CONCEPT_DRIFT for monitor in monitors) else 0.0
     return [
         half if monitor.name == CONCEPT_DRIFT else (1 - half) * monitor.alarm_share / (rest or 1.0)

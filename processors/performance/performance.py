@@ -5,7 +5,7 @@ be counted equals scikit-learn's number on the same events, to float rounding; t
 as a unit holds at most `score_points` distinct scores, and are within about 0.001 beyond. `docs/readings.md` says
 what each series means.
 
-- `window`: first labels only, by the pane of the outcome; what detectors and thresholds look at. Never revised.
+- `window`: first labels only, by the pane of the outcome; what thresholds look at. Never revised.
 - `cohort`: by the hour of the prediction, with late labels and corrections; revised until it is final.
 - `total`: everything since the version began, with corrections.
 """
@@ -15,13 +15,12 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.base import Judging, Monitor, MonitorSettings, State, Summary, Verdict
 from processors.performance import entries as cube
 from processors.performance.cohorts import Cohorts
 from processors.performance.entries import Entries, Shelf
 from processors.performance.readings import Frame, Request
 from processors.performance.tally import tallied
-from processors.performance.thresholds import Threshold, crossed
 from processors.performance.totals import Totals
 from processors.profile import HOUR_US, Profile
 from processors.registry import register
@@ -37,8 +36,6 @@ class PerformanceSettings(MonitorSettings):
 
     quantile: float | None = Field(default=None, gt=0, lt=1)
     """Quantile that regressions predict: adds the series `quantile_loss`."""
-    thresholds: tuple[Threshold, ...] = ()
-    """Bounds on series whose crossing is an alert."""
     score_points: int = Field(default=4096, ge=64)
     """Distinct scores kept apart in a window, cohort or total; beyond it the nearest are taken together."""
     ranked_classes: int = Field(default=20, ge=0)
@@ -79,14 +76,13 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         return cube.to_summary(cube.NO_ENTRIES)
 
     def initial(self) -> State:
-        """Nothing was seen and nothing fires."""
+        """Nothing was seen."""
         return {
             "windows": self._windows.initial(),
             "recent": self._shelf.initial(),
             "totals": self._totals.initial(),
             "cohorts": self._cohorts.initial(),
             "span": 0,
-            "firing": {},
         }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
@@ -99,8 +95,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         request = Request()
         self._ask_cohorts(state, pane, context, request)
         self._ask_windows(state, pane, context, request)
-        readings = request.readings(context, self.name, self.settings.quantile)
-        return Verdict(state, readings, self._findings(state, request, readings, context))
+        return Verdict(state, request.readings(context, self.name, self.settings.quantile))
 
     def deadline(self, state: State) -> int | None:
         """When the next window or cohort is due though nothing comes."""
@@ -114,8 +109,6 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         self._shelf.remove(state["recent"], units)
         self._totals.forget(state["totals"], groups)
         self._cohorts.forget(state["cohorts"], groups)
-        for group in groups:
-            state["firing"].pop(str(group), None)
         return state
 
     def _ask_cohorts(self, state: State, pane: Entries, context: Judging, request: Request) -> None:
@@ -162,16 +155,6 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
             for group, since, count in zip(read.group.tolist(), read.since.tolist(), late, strict=True)
         ]
         request.add(read.entries, cube.group_unit(read.group), frames)
-
-    def _findings(self, state: State, request: Request, readings: list[Reading], context: Judging) -> list[Finding]:
-        if not self.settings.thresholds:
-            return []
-        numbers = {context.profile.groups[frame.group]: str(frame.group) for frame in request.frames}
-        return [
-            finding
-            for reading in readings
-            for finding in crossed(self.settings.thresholds, state["firing"], numbers[reading.group], reading)
-        ]
 
 
 def _rows_by_group(seen: Entries) -> Summary:

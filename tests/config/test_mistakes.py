@@ -6,6 +6,8 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from config import ConfigError, Registry, load, parse
+from config.schema import Detector
+from processors.anomaly.river_detector import RiverSettings
 
 KAFKA = "kafka:\n  brokers: [localhost:9092]\n  topics: [predictions, labels]\n"
 
@@ -305,3 +307,37 @@ def test_a_file_that_is_not_utf_8_is_a_clear_line(tmp_path: Path) -> None:
     file.write_bytes(b"kafka:\n  brokers: \xff\n")
     with pytest.raises(ConfigError, match=r":2: is not UTF-8\. Save the file as UTF-8\."):
         load(file, {})
+
+
+RIVER_MISTAKES = (
+    ("- {river: drift.KSWINN, series: loss}", "5: detectors[0].river: river's drift has no KSWINN. Did you mean drift"),
+    (
+        "- river: drift.KSWIN\n  series: loss\n  params: {alfa: 0.1}",
+        "7: detectors[0].params: river's drift.KSWIN has no parameter 'alfa'. Did you mean 'alpha'?",
+    ),
+    (
+        "- river: drift.KSWIN\n  series: loss\n  params:\n    alpha: 7\n",
+        "7: detectors[0].params: river's drift.KSWIN refuses its parameters: ",
+    ),
+    ("- {river: metrics.F1, series: loss}", "5: detectors[0].river: a metric compares labels with predictions"),
+    ("- {river: linear_model.LogisticRegression, series: loss}", "5: detectors[0].river: 'linear_model.LogisticRegr"),
+    ("- {river: drift.KSWIN, series: loss, calm: 0}", "5: detectors[0].calm: 0 must be more than 0."),
+    ("- {river: drift.KSWIN, series: loss, beyond: over}", "5: detectors[0].beyond: 'over' is none of above, below."),
+)
+
+
+@pytest.mark.parametrize(("text", "expected"), RIVER_MISTAKES)
+def test_what_river_does_not_take_is_said_with_its_line(text: str, expected: str) -> None:
+    """A name or a parameter that River does not have is a mistake in the file, not an error at the first pane."""
+    registry = Registry({"river": RiverSettings})
+    with pytest.raises(ConfigError) as caught:
+        parse(f"{KAFKA}detectors:\n{text}\n", {}, registry)
+    assert str(caught.value).startswith(f"vigil.yaml:{expected}"), caught.value
+
+
+def test_a_detector_has_all_settings_of_the_river_monitor() -> None:
+    """What the monitor can be told, the file can say; and one that River takes is taken."""
+    assert set(Detector.model_fields) == set(RiverSettings.model_fields)
+    text = KAFKA + "detectors: [{river: anomaly.GaussianScorer, series: loss, threshold: 0.99, beyond: below, calm: 9}]"
+    detector = parse(text, {}, Registry({"river": RiverSettings})).detectors[0]
+    assert RiverSettings.model_validate(detector.model_dump()).threshold == 0.99

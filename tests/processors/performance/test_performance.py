@@ -8,11 +8,9 @@ import pytest
 
 from processors.checks import check_monitor
 from processors.performance.performance import Performance, PerformanceSettings
-from processors.performance.thresholds import Threshold
 
 BUSY = PerformanceSettings(
     quantile=0.8,
-    thresholds=(Threshold(series="accuracy", below=0.9, min_n=20), Threshold(series="mae", above=0.5, min_n=20)),
     score_points=64,
     group_cohorts=1,
     entries=10_000,
@@ -27,5 +25,5 @@ def test_it_keeps_the_contract(name: str, check: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize(("name", "check"), list(check_monitor(Performance, BUSY)))
 def test_it_keeps_the_contract_with_everything_switched_on(name: str, check: Callable[[], None]) -> None:
-    """With thresholds, and with bounds so tight that they are met."""
+    """With bounds so tight that they are met."""
     check()
