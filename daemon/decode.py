@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class Decoder:
         model, version = self._words.texts(models, names), self._words.texts(versions, names)
         prediction = self._words.classes(part.column("prediction"), names)
         features = self._words.cells(part.mappings("features"), names)
-        rows = Predictions(
+        return Predictions(
             part.refs(),
             part.of("time"),
             np.where(part.of("ts") < 0, part.of("time"), part.of("ts")),
@@ -159,7 +160,6 @@ class Decoder:
             _content(prediction, score[part.kept], part.of("ts"), features),
             names,
         )
-        return rows
 
     def _labels(self, part: _Part, names: Names) -> Labels:
         check_name(part, "id", self._bounds.id_chars)
@@ -246,17 +246,17 @@ class _Batch:
         if value is None:
             return
         try:
-            if len(value) > self._bounds.message_bytes:
-                raise Refused("too_large", f"{len(value)} bytes, at most {self._bounds.message_bytes} are taken")
-            events = codec.events(value, self.run.headers[row])
-            if len(events) > self._bounds.events:
-                raise Refused("too_many_events", f"{len(events)} events, at most {self._bounds.events} are taken")
+            events = self._opened(value, self.run.headers[row], codec)
         except Refused as refused:
             self._refuse_new(row, 0, refused, value)
             return
+        depth = self._bounds.depth
         for index, (event, data) in enumerate(events):
             if isinstance(event, Refused):
                 self._refuse_new(row, index, event, data)
+                continue
+            if _may_nest(data, depth) and _nests(event, depth):
+                self._refuse_new(row, index, Refused("too_deep", f"nested deeper than {depth} levels"), data)
                 continue
             self.events.append(event)
             self.record.append(row)
@@ -265,22 +265,31 @@ class _Batch:
             self.entry.append(len(self.stamps))
             self.stamps.append(self.run.timestamps[row])
 
+    def _opened(self, value: bytes, headers: Any, codec: Codec) -> list[tuple[Event | Refused, bytes]]:
+        """The events of a message. Raises `Refused` for the message as a whole."""
+        if len(value) > self._bounds.message_bytes:
+            raise Refused("too_large", f"{len(value)} bytes, at most {self._bounds.message_bytes} are taken")
+        events = codec.events(value, headers)
+        if len(events) > self._bounds.events:
+            raise Refused("too_many_events", f"{len(events)} events, at most {self._bounds.events} are taken")
+        return events
+
     def refuse(self, at: int, reason: str, detail: str) -> None:
         """Refuse one event that was read."""
-        self._refuse(self.entry[at], self.record[at], self.index[at], reason, detail, self.bytes[at])
+        self._refuse(self.entry[at], self.record[at], self.index[at], Refused(reason, detail), self.bytes[at])
 
     def part(self, at: list[int]) -> _Part:
         """The events at these places."""
         return _Part(self, at)
 
     def _refuse_new(self, row: int, index: int, refused: Refused, data: bytes) -> None:
-        self._refuse(len(self.stamps), row, index, refused.reason, str(refused), data)
+        self._refuse(len(self.stamps), row, index, refused, data)
         self.stamps.append(self.run.timestamps[row])
 
-    def _refuse(self, entry: int, row: int, index: int, reason: str, detail: str, data: bytes) -> None:
+    def _refuse(self, entry: int, row: int, index: int, why: Refused, data: bytes) -> None:
         run = self.run
         self.refused[entry] = Refusal(
-            run.partition, run.offsets[row], index, reason, detail, run.keys[row], data, run.headers[row]
+            run.partition, run.offsets[row], index, why.reason, str(why), run.keys[row], data, run.headers[row]
         )
 
 
@@ -408,13 +417,29 @@ def _content(prediction: Scalars, score: Any, ts: Any, features: Cells) -> Hashe
     return mix(whole, features.layout)
 
 
-def _probabilities(value: dict[str, Any]) -> bool:
-    return all(type(p) in (int, float) and 0 <= p <= 1 for p in value.values())
+def _may_nest(data: bytes, depth: int) -> bool:
+    """Are there enough brackets for it? Of ordinary events there are not, which spares them the walk."""
+    return data.count(b"{") + data.count(b"[") > depth
 
 
-def _numeric_values(value: dict[str, Any]) -> bool:
-    return all(type(v) in (int, float) for v in value.values())
+def _nests(event: Event, depth: int) -> bool:
+    """Is it nested deeper? The event itself is the first level."""
+    level: list[Any] = [event]
+    for _ in range(depth):
+        inner = chain.from_iterable(item.values() if type(item) is dict else item for item in level)
+        level = [item for item in inner if type(item) in (dict, list)]
+        if not level:
+            return False
+    return True
 
 
-def _plain_values(value: dict[str, Any]) -> bool:
-    return all(v is None or type(v) in _CLASS_TYPES for v in value.values())
+def _probabilities(value: Any) -> bool:
+    return type(value) is not dict or all(type(p) in (int, float) and 0 <= p <= 1 for p in value.values())
+
+
+def _numeric_values(value: Any) -> bool:
+    return type(value) is not dict or all(type(v) in (int, float) for v in value.values())
+
+
+def _plain_values(value: Any) -> bool:
+    return type(value) is not dict or all(v is None or type(v) in _CLASS_TYPES for v in value.values())

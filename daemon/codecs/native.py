@@ -25,7 +25,7 @@ class Native(Codec):
         if isinstance(parsed, dict):
             return [(parsed, value)]
         if isinstance(parsed, list):
-            return [(_event(item), orjson.dumps(item)) for item in parsed]
+            return [_with_bytes(item, value) for item in parsed]
         raise Refused("not_an_event", f"expected an object or an array of objects, found {_named(parsed)}")
 
     def _lines(self, value: bytes, error: orjson.JSONDecodeError) -> list[tuple[Event | Refused, bytes]]:
@@ -33,6 +33,14 @@ class Native(Codec):
         if len(lines) < 2 or not lines[0].lstrip().startswith(b"{"):
             raise _unreadable(value, error)
         return [(_parse(line), line) for line in lines]
+
+
+def _with_bytes(item: Any, message: bytes) -> tuple[Event | Refused, bytes]:
+    """An item of an array with bytes of its own; with the whole message's where it is nested too deep to be written."""
+    try:
+        return _event(item), orjson.dumps(item)
+    except orjson.JSONEncodeError:
+        return Refused("too_deep", "nested deeper than the JSON parser goes"), message
 
 
 def _parse(line: bytes) -> Event | Refused:
@@ -53,7 +61,7 @@ def _unreadable(value: bytes, error: orjson.JSONDecodeError) -> Refused:
         value.decode()
     except UnicodeDecodeError as decode_error:
         return Refused("not_utf8", f"byte {decode_error.start} is not UTF-8")
-    if "recursion" in str(error):
+    if "depth" in str(error) or "recursion" in str(error):
         return Refused("too_deep", "nested deeper than the JSON parser goes")
     return Refused("not_json", f"{error.msg} at character {error.pos}: {value[:_SHOWN].decode(errors='replace')}")
 

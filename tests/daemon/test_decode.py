@@ -1,0 +1,279 @@
+"""Decode: what is well formed becomes rows, what is not becomes a refusal, and neither stops the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.decode import Bounds, Decoded
+from processors.profile.tokens import tokens_of
+from processors.rows import BOOLEAN, MISSING, NUMBER, OTHER, TEXT, text_hash
+from tests.daemon.messages import START, decoded, decoder, label, nested, prediction, run, signal
+from tests.integration.fleet import GARBAGE
+
+MORE_GARBAGE: tuple[tuple[str, Any], ...] = (
+    ("empty", b""),
+    ("empty", b"\n\n"),
+    ("not_json", b"\xef\xbb\xbf" + orjson.dumps(label())),
+    ("not_json", b'{"type":"label","id":"x","model":"m","label":NaN}'),
+    ("not_json", b'{"type":"label","id":"x","model":"m","label":Infinity}'),
+    ("not_json", b'{"type":"label","id":"x","model":"m","label":1e999}'),
+    ("not_json", b'{"type":"label","id":"\\ud800","model":"m","label":1}'),
+    ("not_an_event", b"true"),
+    ("not_an_event", [17]),
+    ("not_an_event", [[label()]]),
+    ("unknown_type", {"type": 1, "id": "x", "model": "m"}),
+    ("unknown_type", {"type": ["label"], "id": "x", "model": "m"}),
+    ("missing_type", {"type": None, "id": "x", "model": "m"}),
+    ("bad_id", prediction(id="")),
+    ("bad_id", prediction(id=None)),
+    ("bad_id", prediction(id=1.5)),
+    ("bad_id", prediction(id=True)),
+    ("bad_id", prediction(id="i" * 1_025)),
+    ("bad_model", prediction(model="")),
+    ("bad_model", prediction(model={"name": "m"})),
+    ("missing_model", signal(model=...)),
+    ("bad_version", prediction(version="")),
+    ("bad_version", prediction(version=2.5)),
+    ("bad_version", signal(version=[1])),
+    ("bad_prediction", prediction(prediction=None)),
+    ("bad_label", label(label=None)),
+    ("bad_label", label(label=[1])),
+    ("bad_features", prediction(features="amount=3")),
+    ("bad_features", prediction(features={f"f{n}": n for n in range(10_001)})),
+    ("bad_proba", prediction(proba=[0.2, 0.8])),
+    ("bad_proba", prediction(proba={"0": -0.1})),
+    ("bad_proba", prediction(proba={"0": "0.1"})),
+    ("bad_proba", prediction(proba={"0": True})),
+    ("bad_proba", prediction(proba={"0": None})),
+    ("bad_segment", prediction(segment="eu")),
+    ("bad_segment", prediction(segment={"region": ["eu"]})),
+    ("bad_attributions", prediction(attributions={"amount": "much"})),
+    ("bad_attributions", prediction(attributions={"amount": None})),
+    ("bad_score", prediction(score=True)),
+    ("bad_latency_ms", prediction(latency_ms="3 ms")),
+    ("missing_name", signal(name=...)),
+    ("bad_name", signal(name="")),
+    ("missing_value", signal(value=...)),
+    ("bad_value", signal(value=None)),
+    ("bad_value", signal(value=[1])),
+    ("bad_ts", prediction(ts="")),
+    ("bad_ts", prediction(ts=[1])),
+    ("bad_ts", prediction(ts=True)),
+    ("bad_ts", label(ts=-1)),
+    ("bad_ts", label(ts="1969-12-31T23:59:59Z")),
+    ("bad_ts", label(ts="2262-01-01T00:00:00Z")),
+    ("bad_ts", signal(ts=9.3e18)),
+    ("bad_ts", signal(ts="2026-02-30T00:00:00Z")),
+    ("too_deep", prediction(features={"a": nested(31)})),
+    ("too_deep", label(more=nested(32))),
+    ("too_deep", b"[" * 100_000),
+    ("too_deep", b'[{"type":"label","more":' + b"[" * 300 + b"]" * 300 + b"}]"),
+    ("too_deep", b'{"type":"label","more":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}"),
+)
+"""(reason, message) beside those that the tests on a real broker send."""
+
+
+def rows(found: Decoded) -> int:
+    """Rows of all kinds."""
+    return len(found.predictions) + len(found.labels) + len(found.signals)
+
+
+@pytest.mark.parametrize(("reason", "message"), [*GARBAGE, *MORE_GARBAGE])
+def test_what_is_wrong_is_refused_with_its_reason(reason: str, message: Any) -> None:
+    """A bad message is one refusal with a code and a detail for people, and no row; good ones around it stay."""
+    found = decoded(prediction(id="before"), message, prediction(id="after"))
+    assert [refusal.reason for refusal in found.refused] == [reason]
+    assert found.refused[0].detail
+    assert found.predictions.id.tolist() == ["before", "after"]
+    assert found.received == 3
+
+
+def test_there_are_garbage_messages_of_at_least_twenty_five_kinds() -> None:
+    """The tables above are the list of reasons that operators meet."""
+    assert len({reason for reason, _ in (*GARBAGE, *MORE_GARBAGE)}) >= 25
+
+
+def test_a_refusal_keeps_where_it_stood_and_its_bytes() -> None:
+    """A dead letter leads back to partition, offset and index, and holds the original bytes, key and headers."""
+    records = run([prediction(), b"{oops"])
+    records.keys[1], records.headers[1] = b"k", [("trace", b"1")]
+    (refusal,) = decoder().decode(records).refused
+    assert (refusal.partition, refusal.offset, refusal.index) == (records.partition, 1, 0)
+    assert (refusal.value, refusal.key, list(refusal.headers)) == (b"{oops", b"k", [("trace", b"1")])
+    assert refusal.clock == START
+
+
+@pytest.mark.parametrize("form", ["array", "lines"])
+def test_one_bad_event_in_a_message_condemns_itself_alone(form: str) -> None:
+    """Of many events in a message only the bad one is refused, with its own index and, of lines, its own bytes."""
+    events = [orjson.dumps(prediction(id=f"r{n}")) for n in range(5)]
+    events[1] = b'{"type":"prediction","id":"r1"}'
+    events[3] = b'"stray"'
+    if form == "lines":
+        events[3] = b"{broken"
+    found = decoded(b"[" + b",".join(events) + b"]" if form == "array" else b"\n".join(events))
+    assert found.predictions.id.tolist() == ["r0", "r2", "r4"]
+    assert found.predictions.ref.index.tolist() == [0, 2, 4]
+    reasons = ["missing_model", "not_an_event" if form == "array" else "not_json"]
+    assert [(refusal.index, refusal.reason) for refusal in found.refused] == [(1, reasons[0]), (3, reasons[1])]
+    assert [refusal.value for refusal in found.refused] == [events[1], events[3]]
+
+
+def test_tombstones_are_no_events() -> None:
+    """A record without a value, as compaction leaves them, is neither row nor refusal."""
+    found = decoded(None, prediction(), None)
+    assert (found.received, rows(found), found.refused) == (1, 1, [])
+
+
+def test_empty_arrays_and_blank_lines_hold_no_events() -> None:
+    """An empty batch is no mistake."""
+    found = decoded(
+        b"[]", b'{"type":"label","id":"a","model":"m","label":1}\n\n{"type":"label","id":"b","model":"m","label":1}\n'
+    )
+    assert (found.received, found.labels.id.tolist(), found.labels.ref.index.tolist()) == (2, ["a", "b"], [0, 1])
+
+
+def test_too_large_and_too_many_are_refused_as_a_whole() -> None:
+    """Bounds hold before any event of the message is looked at."""
+    bounds = Bounds(message_bytes=1_000, events=3)
+    found = decoded(prediction(id="i" * 1_000), [label()] * 4, [label()] * 3, bounds=bounds)
+    assert [refusal.reason for refusal in found.refused] == ["too_large", "too_many_events"]
+    assert len(found.labels) == 3
+
+
+@pytest.mark.parametrize("depth", [4, 32, 200])
+def test_nesting_is_taken_down_to_the_limit_and_no_further(depth: int) -> None:
+    """The event is the first level, its features the second; braces in texts don't count."""
+    bounds = Bounds(depth=depth)
+    assert not decoded(prediction(features={"a": nested(depth - 2)}), bounds=bounds).refused
+    assert not decoded(prediction(features={"a": "{[" * 300}), bounds=bounds).refused
+    for deeper in (prediction(features={"a": nested(depth - 1)}), [prediction(features={"a": nested(depth - 1)})]):
+        assert [refusal.reason for refusal in decoded(deeper, bounds=bounds).refused] == ["too_deep"]
+
+
+def test_whole_numbers_serve_as_names() -> None:
+    """Ids, models and versions may be integers; they are the texts that they read as."""
+    numbers, texts = (
+        decoded(prediction(id=i, model=m, version=v)).predictions for i, m, v in ((17, 4, 3), ("17", "4", "3"))
+    )
+    assert numbers.id.tolist() == texts.id.tolist() == ["17"]
+    for column in ("key", "model", "version"):
+        assert getattr(numbers, column).tolist() == getattr(texts, column).tolist()
+
+
+def test_a_label_has_the_key_of_its_prediction() -> None:
+    """The join key is a hash of (model, id): equal for equal pairs, different where either differs."""
+    found = decoded(
+        prediction(), prediction(version="2"), label(), label(id="y"), label(model="n"), prediction(id="y", model="n")
+    )
+    keys = found.predictions.key.tolist(), found.labels.key.tolist()
+    assert keys[0][0] == keys[0][1] == keys[1][0]
+    assert len({*keys[0], *keys[1]}) == 4
+
+
+def test_ways_to_write_a_class_are_one_class() -> None:
+    """1, "1", 1.0, "1.0" and true are the number 1; 0, -0.0 and false are 0; other texts stay texts."""
+    ones = decoded(*(label(label=value) for value in (1, "1", 1.0, "1.0", "1e0", True))).labels.label
+    zeros = decoded(*(label(label=value) for value in (0, "0", -0.0, "-0", False))).labels.label
+    texts = decoded(*(label(label=value) for value in ("yes", "nan", "inf", "1_0", ""))).labels
+    assert len(set(tokens_of(ones).tolist())) == len(set(tokens_of(zeros).tolist())) == 1
+    assert (ones.kind == NUMBER).all()
+    assert ones.numbers().tolist() == [1.0] * 6
+    assert zeros.numbers().tolist() == [0.0] * 5
+    assert (texts.label.kind == TEXT).all()
+    assert [texts.names.text(bits) for bits in texts.label.bits.tolist()] == ["yes", "nan", "inf", "1_0", ""]
+
+
+def test_feature_values_of_any_kind_are_taken() -> None:
+    """Numbers, texts, booleans, null, arrays and objects; a feature is not refused for what it holds."""
+    values = {"a": 1.5, "b": "CN", "c": True, "d": None, "e": [1, [2]], "f": {"g": 1}}
+    text = orjson.dumps(prediction(features=values)).replace(b'"g":1}', b'"g":1},"h":10000000000000000000000000')
+    features = decoded(text).predictions.features
+    assert features.values.kind.tolist() == [NUMBER, TEXT, BOOLEAN, MISSING, OTHER, OTHER, NUMBER]
+    assert features.values.numbers()[[0, 2, 6]].tolist() == [1.5, 1.0, 1e25]
+
+
+def test_of_a_name_that_stands_twice_the_last_value_holds() -> None:
+    """Duplicate keys of an object are no error in JSON; here as in Python the last one holds."""
+    found = decoded(b'{"type":"label","id":"x","id":"y","model":"m","label":0,"label":1}')
+    assert (found.labels.id.tolist(), found.labels.label.numbers().tolist()) == (["y"], [1.0])
+
+
+def test_absent_and_null_are_the_same_where_a_field_is_optional() -> None:
+    """A server that writes every field, null where it has nothing, is understood."""
+    optional = ("version", "ts", "features", "score", "proba", "segment", "latency_ms", "attributions")
+    found = decoded(prediction(), prediction(**dict.fromkeys(optional))).predictions
+    assert len(set(found.content.tolist())) == 1
+    assert np.isnan(found.score).all()
+    assert np.isnan(found.latency_ms).all()
+    assert found.version.tolist() == [text_hash("")] * 2
+
+
+def test_content_tells_a_repetition_from_a_contradiction() -> None:
+    """Equal events have equal content wherever they stand; another value, score, time or feature makes another."""
+    one = prediction(ts=START, score=0.5, features={"a": 1, "b": "x"})
+    others: list[dict[str, Any]] = [
+        {"prediction": 2}, {"score": 0.25}, {"ts": START + 1}, {"features": {"a": 2, "b": "x"}},
+        {"features": {"a": 1, "b": "y"}}, {"features": {"a": 1, "c": "x"}}, {"features": {"a": "x", "b": 1}},
+    ]  # fmt: skip
+    first = decoded(one).predictions.content[0]
+    among = decoded(prediction(features={"z": 9}), *(one | other for other in others), one).predictions.content
+    assert among[-1] == first
+    assert len(set(among.tolist())) == len(others) + 2
+
+
+def test_features_can_serve_as_segments() -> None:
+    """Names that the configuration lifts become segments; a segment of the event itself goes first."""
+    found = decoder(lifted={"m": ("country", "absent")}).decode(
+        run([prediction(features={"country": "CN"}), prediction(features={"country": "CN"}, segment={"country": "DE"})])
+    )
+    segments = found.predictions.segments
+    names = found.predictions.names
+    assert [names.layouts[layout] for layout in segments.layout.tolist()] == [("country",)] * 2
+    assert [names.text(bits) for bits in segments.values.bits.tolist()] == ["CN", "DE"]
+
+
+@given(st.lists(st.none() | st.binary(max_size=60), max_size=8))
+def test_bytes_of_any_kind_are_taken_in(values: list[bytes | None]) -> None:
+    """Nothing that a record may hold raises, and what was received is what became rows or refusals."""
+    found = decoder().decode(run(values))
+    assert found.received == rows(found) + len(found.refused)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+FIELDS = ("id", "model", "version", "ts", "prediction", "label", "features", "score", "proba", "segment", "latency_ms",
+          "attributions", "name", "value")  # fmt: skip
+EVENT = st.fixed_dictionaries(
+    {"type": st.sampled_from(["prediction", "label", "signal"])}, optional=dict.fromkeys(FIELDS, JSON)
+)
+
+
+@given(st.lists(EVENT | JSON | st.lists(EVENT, max_size=3), max_size=6), st.integers(0, 6))
+def test_json_of_any_kind_is_taken_in_whatever_the_batch(values: list[Any], cut: int) -> None:
+    """Any values in any fields: each event is one row or one refusal, the same ones however the run is cut."""
+    whole = decoder().decode(run(values))
+    assert whole.received == rows(whole) + len(whole.refused)
+    assert whole.received == sum(len(value) if isinstance(value, list) else value is not None for value in values)
+    halves = decoder()
+    parts = [halves.decode(run(values[:cut])), halves.decode(run(values[cut:], first=cut))]
+    for kind in ("predictions", "labels", "signals"):
+        rejoined = [list(zip(*(column for column in _columns(getattr(part, kind))), strict=True)) for part in parts]
+        assert rejoined[0] + rejoined[1] == list(zip(*_columns(getattr(whole, kind)), strict=True))
+    assert [r.reason for part in parts for r in part.refused] == [r.reason for r in whole.refused]
+
+
+def _columns(table: Any) -> list[Any]:
+    """What can be compared of a table, column by column."""
+    names = [name for name in ("time", "ts", "key", "content", "model", "name") if hasattr(table, name)]
+    return [table.ref.offset.tolist(), table.ref.index.tolist(), *(getattr(table, name).tolist() for name in names)]
