@@ -111,8 +111,9 @@ class Judging:
 
     `start` and `end` bound the pane (microseconds). `alarms_per_us` is the share of the false-alarm budget that this
     monitor may spend on one model, in expected false alarms per microsecond; a monitor with several live series of a
-    model divides it among them. `window_events` and `window_span` say when a reading leaves. `last` is true at the
-    end of a finite input: what is waiting in a window leaves now. `pane_us` is the pane's length.
+    model divides it among them. `window_events`, `window_span` and `window_min_events` say when a reading leaves, see
+    `processors.windows`. `last` is true at the end of a finite input: what is waiting in a window leaves now. `pane_us`
+    is the pane's length.
     """
 
     start: int
@@ -127,6 +128,8 @@ class Judging:
     """Readings of this pane from all other monitors, for those that consume readings."""
     coverage: Mapping[str, Any] = field(default_factory=dict)
     """Label coverage and keep-rate by model, from the ledger: {model: {"coverage", "keep_rate"}}."""
+    window_min_events: int = 1
+    """A window that spans enough but holds fewer events than this waits for more."""
 
 
 @dataclass(frozen=True, slots=True)

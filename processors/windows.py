@@ -1,8 +1,9 @@
 """Windows: a key's panes added up until they are worth a reading.
 
 Readings leave when a window closes, not each pane. A key's window opens with the first pane that brings something for
-it and closes once it holds `window_events` events or spans `window_span`, or at the end of a finite input. It never
-bridges a silence longer than `window_span`: what comes after that opens the next window.
+it and closes once it holds `window_events` events, or spans `window_span` and holds `window_min_events`, or spans
+`LONGEST`, or at the end of a finite input. So a sparse key's readings rest on more than an event or two. No window
+bridges a silence longer than it may span: what comes after that opens the next one.
 
     windows = Windows(count_column="n")
     state["windows"] = windows.initial()
@@ -20,7 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import Judging, State, Summary
+from processors.profile import HOUR_US
 from processors.rows import Index, Ints, Longs
+
+LONGEST = 24 * HOUR_US
+"""A window that holds fewer than `window_min_events` waits for more until it spans this (or `window_span`, if that is
+longer)."""
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -58,9 +64,9 @@ class Windows:
             "open": np.zeros(0, np.bool_),
             "start": np.zeros(0, np.int64),
             "end": np.zeros(0, np.int64),
+            "until": np.zeros(0, np.int64),
             "columns": {},
-            "oldest": _NEVER,
-            "span": _NEVER,
+            "next": _NEVER,
         }
 
     def add(self, state: State, summary: Summary, context: Judging) -> list[Due]:
@@ -76,18 +82,17 @@ class Windows:
 
     def overdue(self, state: State, context: Judging) -> Due:
         """Release the windows that had run out before the pane of `context` began."""
-        state["span"] = context.window_span
         return self._release(state, self._run_out(state, context.start))
 
     def deadline(self, state: State) -> int | None:
-        """When (event time) the oldest open window runs out, for `Monitor.deadline`; None if none is open."""
-        return None if state["oldest"] == _NEVER else int(state["oldest"]) + int(state["span"])
+        """When (event time) the next open window runs out, for `Monitor.deadline`; None if none is open."""
+        return None if state["next"] == _NEVER else int(state["next"])
 
     def forget(self, state: State, keys: Iterable[int]) -> None:
         """Drop the windows of these keys, unread."""
         gone = np.array(sorted(key for key in keys if key < len(state["open"])), np.int64)
         state["open"][gone] = False
-        self._find_oldest(state)
+        self._find_next(state)
 
     def _put(self, state: State, summary: Summary, context: Judging) -> None:
         self._grow(state, summary)
@@ -96,13 +101,15 @@ class Windows:
         state["open"][keys] = True
         state["start"][keys[fresh]] = context.start
         state["end"][keys] = context.end
-        if fresh.any():
-            state["oldest"] = min(state["oldest"], context.start)
         known = ~fresh
         for name, column in summary.columns.items():
             total = state["columns"][name]
             total[keys[fresh]] = column[fresh]
             total[keys[known]] = self._combine.get(name, np.add)(total[keys[known]], column[known])
+        enough = state["columns"][self.count_column][keys] >= context.window_min_events
+        spans = np.where(enough, context.window_span, max(context.window_span, LONGEST))
+        state["until"][keys] = state["start"][keys] + spans
+        state["next"] = min(state["next"], int(state["until"][keys].min()))
 
     def _full(self, state: State, summary: Summary, context: Judging) -> Due:
         if context.last:
@@ -114,9 +121,9 @@ class Windows:
         return self._release(state, full)
 
     def _run_out(self, state: State, now: int) -> Index:
-        if now - state["oldest"] < state["span"]:
+        if now < state["next"]:
             return np.zeros(0, np.int64)
-        return np.flatnonzero(state["open"] & (now - state["start"] >= state["span"]))
+        return np.flatnonzero(state["open"] & (now >= state["until"]))
 
     def _release(self, state: State, keys: Index) -> Due:
         columns = {name: column[keys] for name, column in state["columns"].items()}
@@ -124,11 +131,11 @@ class Windows:
         due = Due(numbers, Summary(numbers, columns), state["start"][keys], state["end"][keys])
         if len(keys):
             state["open"][keys] = False
-            self._find_oldest(state)
+            self._find_next(state)
         return due
 
-    def _find_oldest(self, state: State) -> None:
-        state["oldest"] = int(state["start"][state["open"]].min()) if state["open"].any() else _NEVER
+    def _find_next(self, state: State) -> None:
+        state["next"] = int(state["until"][state["open"]].min(initial=_NEVER))
 
     def _grow(self, state: State, summary: Summary) -> None:
         size, needed = len(state["open"]), int(summary.keys[-1]) + 1
@@ -138,7 +145,7 @@ class Windows:
         if needed <= size:
             return
         capacity = max(needed, size + size // 2)
-        for name in ("open", "start", "end"):
+        for name in ("open", "start", "end", "until"):
             state[name] = _padded(state[name], capacity)
         state["columns"] = {name: _padded(column, capacity) for name, column in state["columns"].items()}
 

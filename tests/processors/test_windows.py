@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from processors.base import Judging, Summary
 from processors.packing import pack, unpack
-from processors.windows import Windows
+from processors.windows import LONGEST, Windows
 
 PANE = 10
 
 
-def context(start: int, last: bool = False, events: int = 100, span: int = 60) -> Judging:
-    """A pane of 10 us from `start`."""
-    return Judging(start, start + PANE, None, 0.0, events, span, PANE, last)  # type: ignore[arg-type]
+def context(start: int, last: bool = False, events: int = 100, span: int = 60, enough: int = 1) -> Judging:
+    """A pane of 10 us from `start`; a window that spans 60 us closes if it holds `enough` events."""
+    profile: Any = None
+    return Judging(start, start + PANE, profile, 0.0, events, span, PANE, last, window_min_events=enough)
 
 
 def counts(**by_key: int) -> Summary:
@@ -81,6 +82,38 @@ def test_the_deadline_is_when_the_oldest_open_window_runs_out() -> None:
     assert windows.deadline(state) == 90
 
 
+def test_a_window_of_few_events_waits_for_enough() -> None:
+    """It bridges silences longer than its span, and closes with the pane that brings enough."""
+    windows = Windows()
+    state = windows.initial()
+    assert flat(windows.add(state, counts(k0=3), context(0, enough=5))) == []
+    assert windows.deadline(state) == LONGEST
+    assert flat(windows.add(state, counts(k0=1), context(1_000, enough=5))) == []
+    assert flat(windows.add(state, counts(k0=1, k1=9), context(2_000, enough=5))) == [(0, 5, 0, 2_010)]
+    assert windows.deadline(state) == 2_060
+
+
+def test_a_window_of_enough_events_closes_when_its_span_has_run_out() -> None:
+    """What comes after a silence longer than the span is not added to a window that could have closed before it."""
+    windows = Windows()
+    state = windows.initial()
+    windows.add(state, counts(k0=3), context(0, enough=5))
+    assert flat(windows.add(state, counts(k0=2), context(20, enough=5))) == []
+    assert windows.deadline(state) == 60
+    assert flat(windows.add(state, counts(k0=1), context(500, enough=5))) == [(0, 5, 0, 30)]
+
+
+@pytest.mark.parametrize(("span", "longest"), [(60, LONGEST), (2 * LONGEST, 2 * LONGEST)])
+def test_no_window_stays_open_longer_than_a_day_or_its_span(span: int, longest: int) -> None:
+    """However few events it holds, and it bridges no silence longer than that."""
+    windows = Windows()
+    state = windows.initial()
+    windows.add(state, counts(k0=1), context(0, span=span, enough=5))
+    assert windows.deadline(state) == longest
+    assert flat(windows.add(state, counts(k1=1), context(longest - 2 * PANE, span=span, enough=5))) == []
+    assert flat(windows.add(state, counts(k0=7), context(longest, span=span, enough=5))) == [(0, 1, 0, 10)]
+
+
 def test_a_forgotten_key_leaves_nothing_behind() -> None:
     """Its number may be given to another group, whose window starts from nothing."""
     windows = Windows()
@@ -105,6 +138,7 @@ def test_columns_combine_by_the_ufunc_that_is_named() -> None:
     assert due.summary["peak"].tolist() == [-9.0]
 
 
+@pytest.mark.parametrize("enough", [1, 40])
 @pytest.mark.parametrize("restart", [False, True])
 @settings(max_examples=60, deadline=None)
 @given(
@@ -113,9 +147,9 @@ def test_columns_combine_by_the_ufunc_that_is_named() -> None:
     )
 )
 def test_every_event_is_in_exactly_one_window_within_its_bounds(
-    restart: bool, panes: list[tuple[int, dict[int, int]]]
+    restart: bool, enough: int, panes: list[tuple[int, dict[int, int]]]
 ) -> None:
-    """Counts and sums add up per key, windows of a key don't overlap, and none is longer than its span and a pane."""
+    """Counts and sums add up per key; windows of a key don't overlap, and none of enough events outlasts its span."""
     windows = Windows()
     state = windows.initial()
     expected: dict[int, int] = {}
@@ -126,7 +160,7 @@ def test_every_event_is_in_exactly_one_window_within_its_bounds(
         summary = counts(**{f"k{key}": n for key, n in by_key.items()}) if by_key else NOTHING
         for key, n in by_key.items():
             expected[key] = expected.get(key, 0) + n
-        for due in windows.add(state, summary, context(now, last=number == len(panes))):
+        for due in windows.add(state, summary, context(now, number == len(panes), enough=enough)):
             assert (due.summary["sum"] == due.summary["n"][:, None] * [2, 3]).all()
             for key, n, start, end in flat([due]):
                 got.setdefault(key, []).append((start, end, n))
@@ -135,5 +169,5 @@ def test_every_event_is_in_exactly_one_window_within_its_bounds(
     assert {key: sum(n for _, _, n in rows) for key, rows in got.items()} == expected
     for rows in got.values():
         assert rows == sorted(rows)
-        assert all(end - start <= 60 + PANE for start, end, _ in rows)
+        assert all(end - start <= 60 + PANE or n < enough + 70 for start, end, n in rows)
         assert all(first[1] <= second[0] for first, second in itertools.pairwise(rows))
