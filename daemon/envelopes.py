@@ -41,11 +41,17 @@ def canonical(tree: Any) -> bytes:
 
 def digest(tree: Any) -> str:
     """A name for what a tree says: 32 hexadecimal digits (BLAKE2b), the same in every process and release."""
-    return blake2b(canonical(tree), digest_size=16).hexdigest()
+    return _digest(canonical(tree))
+
+
+def _digest(said: bytes) -> str:
+    return blake2b(said, digest_size=16).hexdigest()
 
 
 def plain(value: Any, depth: int = 0) -> Any:
     """A value as JSON has it, bounded: numpy's types as Python's, what is not finite as None, keys as texts."""
+    if type(value) is float:  # by far the most frequent
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | np.bool_):
         return value if value is None else bool(value)
     if isinstance(value, int | np.integer):
@@ -69,11 +75,18 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 def text(value: str) -> str:
     """A text that JSON can carry: no lone surrogates, at most `LONGEST_TEXT` characters."""
+    if value.isascii() and len(value) <= LONGEST_TEXT:
+        return value
     return value[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
-def cloud_event(kind: str, data: Mapping[str, Any], *, source: str, event_id: str, subject: str, time: int) -> bytes:
-    """A CloudEvents 1.0 event in its JSON format. `time` in microseconds; `subject` is left out if empty."""
+def cloud_event(
+    kind: str, data: Mapping[str, Any] | orjson.Fragment, *, source: str, event_id: str, subject: str, time: int
+) -> bytes:
+    """A CloudEvents 1.0 event in its JSON format. `time` in microseconds; `subject` is left out if empty.
+
+    `data` may be canonical JSON already.
+    """
     event = {
         "specversion": "1.0",
         "id": event_id,
@@ -123,11 +136,18 @@ def reading_message(reading: Reading, source: str, config_hash: str) -> Message:
         "reference": plain(reading.reference),
         "reference_id": reading.reference_id,
         "coverage": plain(reading.coverage),
-        "details": plain(reading.details),
+        "details": plain(reading.details) if reading.details else {},
         "config_hash": config_hash,
     }
-    subject = subject_of(group)
-    event = cloud_event("vigil.reading", data, source=source, event_id=digest(data), subject=subject, time=reading.end)
+    said, subject = canonical(data), subject_of(group)
+    event = cloud_event(
+        "vigil.reading",
+        orjson.Fragment(said),
+        source=source,
+        event_id=_digest(said),
+        subject=subject,
+        time=reading.end,
+    )
     return Message(subject.encode(), event, CLOUD_EVENT_HEADERS)
 
 
