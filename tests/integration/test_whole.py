@@ -8,15 +8,17 @@ from typing import Any
 
 import orjson
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from daemon import dumping
+from daemon.stamps import rfc3339
 from tests.broker import Cluster
 from tests.conftest import NewTopic
 from tests.integration.fleet import GARBAGE, encoded, events
 from tests.integration.running import configured, everything_in, produce, replayed, run_until, said
 
 PARTITIONS = 4
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def topics(new_topic: NewTopic) -> dict[str, str]:
     }
 
 
-def settings(broker: Cluster, topics: dict[str, str], folder: Path) -> Any:
+def settings(broker: Cluster, topics: dict[str, str], folder: Path, more: str = "") -> Any:
     """A config over the test's topics."""
     return configured(
         f"""
@@ -42,6 +44,7 @@ kafka:
 state: {{path: {folder / "state"}}}
 time: {{idle_after: 2s, max_skew: 1h}}
 http: {{port: null}}
+{more}
 """
     )
 
@@ -92,24 +95,41 @@ def test_a_live_run_accounts_for_every_event_and_a_replay_of_its_dump_is_the_sam
     assert {alert["monitor"] for alert in said(alerts)} >= {"concept_drift"}
 
 
-def test_readings_equal_an_offline_oracle(broker: Cluster, topics: dict[str, str], tmp_path: Path) -> None:
-    """Accuracy and F1 since the beginning equal scikit-learn's on the corrected labels."""
-    config = settings(broker, topics, tmp_path)
+def test_final_cohorts_equal_an_offline_oracle(broker: Cluster, topics: dict[str, str], tmp_path: Path) -> None:
+    """Accuracy, F1 and log loss by hour of prediction equal scikit-learn's on the corrected labels."""
+    config = settings(broker, topics, tmp_path, more="labels: {wait: 1h}")
     rows = events(models=2, count=3_000)
-    produce(broker.bootstrap, [(topics["in"], hash_of(e["id"]) % PARTITIONS, ms, encoded(e)) for ms, e in rows])
-    status = run_until(config, lambda status: status.get("closed_until", 0) > rows[-1][0] * 1000 + 1_200_000_000, 60)
-    assert status["accounts"]["received"] == len(rows)
-    readings = said(everything_in(broker.bootstrap, topics["readings"]))
-    for model in ("m0", "m1"):
-        predicted = {e["id"]: e["prediction"] for _, e in rows if e["type"] == "prediction" and e["model"] == model}
-        actual = {e["id"]: e["label"] for _, e in rows if e["type"] == "label" and e["model"] == model}
-        ids = sorted(predicted)
-        truth, guess = [actual[i] for i in ids], [predicted[i] for i in ids]
-        last = {
-            reading["series"]: reading
-            for reading in readings
-            if reading["model"] == model and reading["scope"] == "total" and not reading["segment"]
-        }
-        assert last["accuracy"]["n"] == len(ids)
-        assert last["accuracy"]["value"] == pytest.approx(accuracy_score(truth, guess), abs=1e-12)
-        assert last["f1"]["value"] == pytest.approx(f1_score(truth, guess), abs=1e-12)
+    later = rows[-1][0] + 4 * HOUR_MS
+    end = [(later, {"type": "signal", "model": "m0", "name": "end", "value": 1, "id": str(n)}) for n in range(64)]
+    produce(
+        broker.bootstrap, [(topics["in"], hash_of(e["id"]) % PARTITIONS, ms, encoded(e)) for ms, e in [*rows, *end]]
+    )
+    status = run_until(config, lambda status: status.get("closed_until", 0) > (later - HOUR_MS) * 1000, 60)
+    assert status["accounts"]["received"] >= len(rows)
+    final = {
+        (reading["model"], reading["start"], reading["series"]): reading
+        for reading in said(everything_in(broker.bootstrap, topics["readings"]))
+        if reading["scope"] == "cohort" and not reading["segment"] and reading["details"].get("final")
+    }
+    expected = cohorts_of(rows)
+    assert {(model, start) for model, start, _ in final} == set(expected)
+    for (model, start), (truth, guess, score) in expected.items():
+        assert final[model, start, "accuracy"]["n"] == len(truth)
+        assert final[model, start, "accuracy"]["value"] == pytest.approx(accuracy_score(truth, guess), abs=1e-12)
+        assert final[model, start, "f1"]["value"] == pytest.approx(f1_score(truth, guess), abs=1e-12)
+        assert final[model, start, "log_loss"]["value"] == pytest.approx(log_loss(truth, score), rel=1e-6)
+
+
+def cohorts_of(
+    rows: list[tuple[int, dict[str, Any]]],
+) -> dict[tuple[str, str], tuple[list[int], list[int], list[float]]]:
+    """Labels as they stand in the end, predictions and scores, by model and hour of prediction."""
+    labels = {event["id"]: event["label"] for _, event in rows if event["type"] == "label"}
+    found: dict[tuple[str, str], tuple[list[int], list[int], list[float]]] = {}
+    for event in {event["id"]: event for _, event in rows if event["type"] == "prediction"}.values():
+        start = rfc3339(event["ts"] // HOUR_MS * HOUR_MS * 1000)
+        truth, guess, score = found.setdefault((event["model"], start), ([], [], []))
+        truth.append(labels[event["id"]])
+        guess.append(event["prediction"])
+        score.append(event["score"])
+    return found

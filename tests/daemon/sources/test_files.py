@@ -123,23 +123,34 @@ def _rest(record: Consumed) -> tuple[int, bytes | None, bytes | None, tuple[tupl
 
 
 def write_dump(path: Path, *entries: tuple[int, int] | str) -> None:
-    """Write a dump of topic t: (partition, offset) is a record, a text a control line."""
+    """Write a dump of topic t: (partition, offset) is a record, a text a control line (a floor is partition 0's)."""
     lines = [
-        control_line(each, {}) if isinstance(each, str) else dump_line(Consumed("t", *each, 0, None, b"v"))
+        control_line(each, {"topic": "t", "partition": 0} if each == "floor" else {})
+        if isinstance(each, str)
+        else dump_line(Consumed("t", *each, 0, None, b"v"))
         for each in entries
     ]
     path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
-def test_control_lines_stand_where_they_were_taken(tmp_path: Path) -> None:
-    """The controls of a poll were taken before its records, and after all records of earlier polls."""
-    write_dump(tmp_path / "dump.ndjson", "floor", (0, 0), (1, 0), "closed", "floor", (0, 1))
+def test_a_floor_stands_just_before_the_record_behind_it(tmp_path: Path) -> None:
+    """The controls of a poll come before its records; what belongs to no partition comes before everything."""
+    write_dump(tmp_path / "dump.ndjson", "floor", (0, 0), (1, 0), "closed", (1, 1), "floor", (0, 1))
     _, polls = read_all(opened(tmp_path / "dump.ndjson"))
     order: list[str | tuple[int, int]] = []
     for polled in polls:
         order += [each["control"] for each in polled.controls]
         order += [(run.partition.number, offset) for run in polled.runs for offset in run.offsets]
-    assert order == ["floor", (0, 0), (1, 0), "closed", "floor", (0, 1)]
+    assert order == ["closed", "floor", (0, 0), (1, 0), (1, 1), "floor", (0, 1)]
+
+
+def test_a_dump_written_partition_by_partition_is_read_evenly(tmp_path: Path) -> None:
+    """Whoever writes one: all partitions are there from the first poll on, and none waits for another's lines."""
+    write_dump(tmp_path / "dump.ndjson", *[(0, n) for n in range(50)], *[(1, n) for n in range(50)])
+    source = opened(tmp_path / "dump.ndjson")
+    first = source.poll(0.0, 10)
+    assert set(first.assigned) == {Partition("t", 0), Partition("t", 1)}
+    assert [len(run) for run in first.runs] == [5, 5]
 
 
 def test_a_dump_of_several_files_is_read_as_one(tmp_path: Path) -> None:
