@@ -11,10 +11,12 @@ SOURCES := $(wildcard daemon processors config vigild.py bench tests)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help install run test check bench broker lock clean
+DATA ?= ../shared/data
+
+.PHONY: help install run test check bench bench-accuracy broker lock clean
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 install: $(INSTALLED) ## Make .venv with the locked packages and Vigil itself
 
@@ -40,6 +42,9 @@ check: $(INSTALLED) ## Lint, format, types, and which package imports which
 
 bench: $(INSTALLED) ## Measure cost and accuracy
 	@$(BIN)/python -m bench
+
+bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the streams in DATA; writes docs/accuracy.md
+	@$(BIN)/python -m bench.accuracy $(DATA) --write docs/accuracy.md
 
 broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
 	@$(BIN)/python -m tests.broker

@@ -1,0 +1,38 @@
+"""How soon can a change of an error rate be known, by a detector that keeps the configured promise?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy.typing as npt
+
+from config import Config
+
+CONCEPT_SHARE = 0.5
+"""Of a model's false-alarm budget concept drift gets half (`daemon.watch`)."""
+
+
+def evidence_needed(config: Config | None = None) -> float:
+    """ln(horizon / pane / weight): the log evidence with which one pane's share of the budget becomes an alarm."""
+    chosen = config or Config()
+    return math.log(chosen.alerts.false_alarms.horizon / int(chosen.time.pane) / CONCEPT_SHARE)
+
+
+def delay_bound(before: npt.NDArray[Any], after: npt.NDArray[Any], pane_events: int = 10) -> float | None:
+    """2.5 times the events that the evidence needed takes, and two panes; None for a change that is not visible.
+
+    Visible: the two-sample information between `before` and `after` (errors) is at least 1.5 times what is needed.
+    """
+    p, q = before.mean(), after.mean()
+    pooled = (before.sum() + after.sum()) / (len(before) + len(after))
+    information = len(before) * kl(p, pooled) + len(after) * kl(q, pooled)
+    if q <= p or information < 1.5 * evidence_needed():
+        return None
+    return 2.5 * evidence_needed() / kl(q, p) + 2 * pane_events
+
+
+def kl(q: float, p: float) -> float:
+    """Information (nats) an event of rate q gives against rate p."""
+    p = min(max(p, 1e-6), 1 - 1e-6)
+    return sum(a * math.log(a / b) for a, b in ((q, p), (1 - q, 1 - p)) if a > 0)
