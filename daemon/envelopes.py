@@ -27,6 +27,8 @@ MOST_ITEMS = 50
 """Items of a list or object in evidence and details; what is beyond them is left out."""
 LONGEST_TEXT = 1_000
 _DEEPEST = 6
+_TRUTHS, _INTEGERS, _FLOATS = (bool, np.bool_), (int, np.integer), (float, np.floating)
+_SCALARS = (*_FLOATS, *_INTEGERS, *_TRUTHS, str)
 
 CLOUD_EVENT_HEADERS = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
 """What CloudEvents' Kafka binding asks of a message that is an event as a whole (structured mode)."""
@@ -50,17 +52,8 @@ def _digest(said: bytes) -> str:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """A value as JSON has it, bounded: numpy's types as Python's, what is not finite as None, keys as texts."""
-    if type(value) is float:  # by far the most frequent
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | np.bool_):
-        return value if value is None else bool(value)
-    if isinstance(value, int | np.integer):
-        number = int(value)
-        return number if -(2**63) <= number < 2**64 else str(number)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str):
-        return text(value)
+    if value is None or isinstance(value, _SCALARS):
+        return _plain_scalar(value)
     if depth >= _DEEPEST:
         return None
     if isinstance(value, Mapping):
@@ -71,6 +64,17 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(item, depth + 1) for item in value[:MOST_ITEMS]]
     return text(str(value))
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, _FLOATS):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, _TRUTHS):
+        return value if value is None else bool(value)
+    if isinstance(value, _INTEGERS):
+        number = int(value)
+        return number if -(2**63) <= number < 2**64 else str(number)
+    return text(value)
 
 
 def text(value: str) -> str:
