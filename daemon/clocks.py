@@ -6,7 +6,7 @@ partition's prefix, and so do effective times; that is why no arrival order can 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -80,9 +80,14 @@ class Clocks:
         counting = [clock for partition, clock in self._clock.items() if partition not in self._idle]
         return min(counting) - self.lateness_us if counting else None
 
-    def ahead_of_slowest(self, max_skew_us: int) -> set[Partition]:
-        """Partitions more than `max_skew` ahead of the slowest one that counts: these wait."""
-        counting = {p: clock for p, clock in self._clock.items() if p not in self._idle}
+    def ahead_of_slowest(self, max_skew_us: int, empty: Collection[Partition] = ()) -> set[Partition]:
+        """Partitions more than `max_skew` ahead of the slowest one that counts: these wait.
+
+        Of those in `empty` nothing is left to read. One that never had a record has no time that others could be
+        ahead of, so they don't wait for it; the watermark does, until it rests.
+        """
+        nowhere = {p for p in empty if not self._clock.get(p)}
+        counting = {p: clock for p, clock in self._clock.items() if p not in self._idle and p not in nowhere}
         if not counting:
             return set()
         edge = min(counting.values()) + max_skew_us

@@ -39,20 +39,24 @@ class Said:
         return self.events.heartbeat(int(wall * 1e6), watermark, lag, firing)
 
     def dead_letter(self, refusal: Refusal) -> Message:
-        """A refused event with its original bytes; without the values of redacted features."""
+        """A refused event with its original bytes; without the values of redacted features.
+
+        Details quote what was found: they are withheld where anything is redacted.
+        """
         value = self._without_secrets(refusal.value) if self.redacted else refusal.value
+        detail = REDACTED if self.redacted else refusal.detail
         ref = (refusal.partition.topic, refusal.partition.number, refusal.offset, refusal.index)
-        letter = dead_letter(ref, refusal.reason, refusal.detail, key=refusal.key, value=value, headers=refusal.headers)
+        letter = dead_letter(ref, refusal.reason, detail, key=refusal.key, value=value, headers=refusal.headers)
         return dead_letter_message(letter)
 
     def _without_secrets(self, value: bytes) -> bytes:
-        """The event with redacted features blotted out; what can't be read as JSON is withheld as a whole."""
+        """The event with redacted features blotted out; what can't be read or written as JSON is withheld."""
         try:
             event = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            blot(event, self.redacted)
+            return orjson.dumps(event)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
             return REDACTED.encode()
-        blot(event, self.redacted)
-        return orjson.dumps(event)
 
 
 def blot(tree: object, redacted: Sequence[str]) -> None:
