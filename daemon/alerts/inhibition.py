@@ -1,8 +1,14 @@
-"""Inhibition: a broken feature explains what its version does wrong afterwards.
+"""Inhibition: what one alert says already is not paged again.
 
-While an alert that calls for `fix_feature` fires, alerts of the same version that began with it or after it, and that
-watch what the model makes of its features, name it in `inhibited_by` and are said for information only. What fired
-before is not explained by it. When the cause ends, its effects stand for themselves again.
+Within one version, while both fire, an alert names another in `inhibited_by` and is said for information only if it
+began with it or after it, and
+
+- a feature is broken (the other calls for `fix_feature`), and this one watches what the model makes of its features;
+- a feature is broken, and this one says that the same feature has drifted;
+- the other says the same of the whole version, and this one of a segment.
+
+What fired before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
+themselves again once it is their turn to be repeated.
 """
 
 from __future__ import annotations
@@ -31,22 +37,33 @@ def is_cause(alert: Alert) -> bool:
     return alert.finding.action == "fix_feature" and alert.finding.monitor not in EFFECTS
 
 
-def explain(firing: Iterable[Alert]) -> list[Alert]:
+def explain(firing: Iterable[Alert], end: int, renotify: int) -> list[Alert]:
     """Set `inhibited_by` of all firing alerts of one version; returns those in which it changed.
 
     An effect keeps its cause while that fires; else it gets the earliest that began no later than itself.
     """
-    alerts = list(firing)
-    causes = sorted((alert for alert in alerts if is_cause(alert)), key=lambda a: (a.began, a.fingerprint))
+    alerts = sorted(firing, key=lambda a: (a.began, a.fingerprint))
     changed = []
     for alert in alerts:
-        cause = _cause_of(alert, causes) if alert.finding.monitor in EFFECTS else None
+        cause = _cause_of(alert, alerts)
+        if cause is None and alert.inhibited_by is not None and end < alert.said_at + renotify:
+            cause = alert.inhibited_by
         if cause != alert.inhibited_by:
             alert.inhibited_by = cause
             changed.append(alert)
     return changed
 
 
-def _cause_of(alert: Alert, causes: list[Alert]) -> str | None:
-    before = [cause.fingerprint for cause in causes if cause.began <= alert.began]
+def _cause_of(alert: Alert, alerts: list[Alert]) -> str | None:
+    before = [a.fingerprint for a in alerts if a is not alert and a.began <= alert.began and _explains(a, alert)]
     return alert.inhibited_by if alert.inhibited_by in before else next(iter(before), None)
+
+
+def _explains(cause: Alert, effect: Alert) -> bool:
+    one, other = cause.finding, effect.finding
+    if is_cause(cause) and other.monitor in EFFECTS:
+        return True
+    if is_cause(cause) and one.monitor == "data_quality" and other.monitor == "feature_drift":
+        return one.feature == other.feature
+    whole = not one.group.segment and bool(other.group.segment)
+    return whole and (one.monitor, one.series, one.feature) == (other.monitor, other.series, other.feature)

@@ -212,7 +212,7 @@ class Life:
         self._end = end if self._end is None else max(end, self._end)
         for version in {alert.version for alert in touched.values()}:
             firing = [self._alerts[fingerprint] for fingerprint in sorted(self._firing.get(version, ()))]
-            touched = touched | {alert.fingerprint: alert for alert in explain(firing)}
+            touched = touched | {alert.fingerprint: alert for alert in explain(firing, end, self.rules.renotify)}
         notices = []
         for alert in sorted(touched.values(), key=lambda a: a.order):
             notices += self._speak(alert, end)

@@ -239,7 +239,10 @@ def test_what_is_known_of_a_version_stands_in_an_alert_from_its_first_word() -> 
 
 
 def test_a_broken_feature_explains_what_comes_after_it_until_it_is_repaired() -> None:
-    """Effects name their cause and are for information; what fired before is not explained; the end frees them."""
+    """Effects name their cause and are for information; what fired before is not explained; the end frees them.
+
+    They are free when it is their turn to be repeated: until then they had time to recover.
+    """
     life = Life(rules())
     broken = finding(monitor="data_quality", action="fix_feature", feature="amount")
     (earlier,) = life.close(START, [finding(monitor="performance")])
@@ -251,11 +254,25 @@ def test_a_broken_feature_explains_what_comes_after_it_until_it_is_repaired() ->
         "info",
     )
     assert (earlier.inhibited_by, life.firing()[2].inhibited_by) == (None, None)
-    resolved, freed = sorted(life.close(START + 2 * PANE, [replace(broken, kind="recovered")]), key=lambda n: n.state)[
-        ::-1
-    ]
-    assert (resolved.state, freed.change) == ("resolved", "updated")
-    assert (freed.inhibited_by, freed.severity) == (None, "critical")
+    (resolved,) = life.close(START + 2 * PANE, [replace(broken, kind="recovered")])
+    assert resolved.state == "resolved"
+    later = life.close(START + 5 * HOUR)
+    freed = next(notice for notice in later if notice.finding.monitor == "concept_drift")
+    assert (freed.time, freed.inhibited_by, freed.severity) == (START + PANE + 4 * HOUR, None, "critical")
+
+
+def test_what_is_said_of_the_whole_is_not_paged_again_for_its_parts() -> None:
+    """A segment's alert names that of its version; the drift of a broken feature names what broke."""
+    life = Life(rules())
+    eu = finding(group=GroupKey("fraud", "3", "region", "eu"))
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount")
+    drifted = finding(monitor="feature_drift", action="fix_feature", feature="amount")
+    elsewhere = finding(monitor="feature_drift", action="fix_feature", feature="age")
+    life.close(START, [finding()])
+    notices = {(n.finding.monitor, n.finding.feature): n for n in life.close(START + PANE, [eu, broken])}
+    assert notices["concept_drift", None].severity == "info"
+    later = {n.finding.feature: n.inhibited_by for n in life.close(START + 2 * PANE, [drifted, elsewhere])}
+    assert later == {"amount": notices["data_quality", "amount"].fingerprint, "age": None}
 
 
 def test_another_version_is_not_explained() -> None:
