@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -21,13 +22,14 @@ from daemon.alerts.rules import Rules
 from daemon.checkpoint import Direct, Durable
 from daemon.clocks import Clocks
 from daemon.codecs import codecs
-from daemon.decode import Bounds, Decoder
+from daemon.decode import Bounds, Decoded, Decoder
 from daemon.explain.explainer import Explainer, ExplainSettings
 from daemon.explain.models import ModelFile
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.retained import Waits
 from daemon.ledger.saving import LedgerSaving
 from daemon.pipeline import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Pipeline, Revoked, Timing
+from daemon.references import References
 from daemon.said import Said
 from daemon.scalars import Words
 from daemon.sinks import sinks
@@ -167,7 +169,7 @@ def assemble(
         clocks=clocks,
         decoder=_decoder(config, clocks),
         ledger=ledger,
-        watch=Watch(profile, _watched(config), _settings(config, of_model)),
+        watch=Watch(profile, _watched(config), _settings(config, of_model), references(config)),
         life=Life(rules, alerts),
         explainer=explaining,
         checkpoint=checkpoint,
@@ -178,6 +180,29 @@ def assemble(
         on_notice=on_notice,
     )
     return parts, saving
+
+
+def references(config: Config) -> References | None:
+    """The files of references, if any model has one."""
+    of_model = cache(config.for_model)
+    if not any(of_model(name).reference for name in ("*", *config.models)):
+        return None
+
+    def read(path: Path) -> Iterator[Decoded]:
+        """The events of a file, with clocks of their own: nothing of it is part of the stream."""
+        clocks = Clocks(0, int(config.time.max_ahead))
+        source = sources()["files"](
+            Files(paths=(path,), codec=_replay_codec(config)), Opening(message_bytes=int(config.limits.message_bytes))
+        )
+        decoder = _decoder(config, clocks)
+        with closing(source):
+            ended = False
+            while not ended:
+                polled = source.poll(0.0, 2_048)
+                yield from map(decoder.decode, polled.runs)
+                ended = bool(polled.finished) and polled.finished >= set(source.positions())
+
+    return References(lambda model: of_model(model).reference, read)
 
 
 def explainer(config: Config, *, blocking: bool) -> Explainer | None:

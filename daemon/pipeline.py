@@ -320,6 +320,9 @@ class Pipeline:
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
         for monitor in parts.watch.restarted:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor)
+        for monitor, key in parts.watch.rebased:
+            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
+        parts.watch.rebased.clear()
         parts.watch.retired.clear()
         parts.watch.restarted.clear()
         readings = [*readings, *self._read_accounts(end, last=last)]
@@ -421,7 +424,9 @@ class Pipeline:
             return
         self._last_heartbeat = now
         firing = parts.life.firing_count
-        message = parts.say.heartbeat(watermark=self._watermark(), lag=self._lag, firing=firing, wall=parts.wall())
+        watermark = self._watermark()
+        watermark = None if watermark is None or watermark < 0 else watermark
+        message = parts.say.heartbeat(watermark=watermark, lag=self._lag, firing=firing, wall=parts.wall())
         parts.checkpoint.add(ALERTS, [message])
 
     def _take_status(self) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import structlog
 
 from daemon.ledger.ledger import Closed
+from daemon.ledger.open_panes import no_signals
+from daemon.references import Reference, References
 from processors.base import Finding, Judging, Monitor, Reading, Summary
 from processors.packing import pack, unpack
 from processors.profile import GroupKey, Profile
@@ -51,6 +53,8 @@ class Watched:
     sealed: Any = None
     broken: str | None = None
     """Why it was quarantined."""
+    adopted: dict[int, str] = field(default_factory=dict)
+    """Name of the reference that it adopted, by (model, version)."""
 
     def __post_init__(self) -> None:
         self.state = self.monitor.initial()
@@ -92,8 +96,19 @@ class Settings:
 class Watch:
     """The profile and the monitors. `close` is the only way in."""
 
-    def __init__(self, profile: Profile, monitors: Sequence[Watched], settings: Settings) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        monitors: Sequence[Watched],
+        settings: Settings,
+        references: References | None = None,
+    ) -> None:
         self.profile, self.monitors, self._settings = profile, list(monitors), settings
+        self._references = references
+        self._referred: set[int] = set()
+        """(model, version)s whose reference was looked for."""
+        self.rebased: list[tuple[str, GroupKey]] = []
+        """(monitor, version)s that judge by another reference since this list was last cleared: alerts are void."""
         self.retired: list[GroupKey] = []
         """Versions retired since this list was last cleared."""
         self.restarted: list[str] = []
@@ -115,6 +130,8 @@ class Watch:
     ) -> Judged:
         """Measure and judge a pane. `explain` is given its predictions and answers with explanations to take in."""
         profile, start, end = self.profile, closed.start, closed.end
+        if self._references is not None:
+            self._refer(self._references, self._context(start, end, keep_rate, last=False))
         duplicates = profile.base_of(closed.duplicates.model, closed.duplicates.version)
         predictions = profile.locate_predictions(closed.predictions, start, end, duplicates)
         profile.admit_labels(closed.outcomes)
@@ -183,6 +200,7 @@ class Watch:
                 "state": watched.state,
                 "sealed": watched.monitor.dump_sealed(watched.sealed),
                 "broken": watched.broken,
+                "adopted": watched.adopted,
             }
             put(watched.key, pack(tree))
             names.add(watched.key)
@@ -209,6 +227,47 @@ class Watch:
             tree = unpack(items[watched.key])
             watched.state, watched.broken = tree["state"], tree["broken"]
             watched.sealed = watched.monitor.load_sealed(tree["sealed"])
+            watched.adopted = {int(base): name for base, name in tree.get("adopted", {}).items()}
+
+    # References.
+
+    def _refer(self, references: References, context: Judging) -> None:
+        """Give the versions that are new their model's reference, before anything of them is measured.
+
+        Also at a start, those monitors that do not have it: they are new, or the file is another one.
+        """
+        for base in self.profile.bases():
+            if base in self._referred:
+                continue
+            self._referred.add(base)
+            model, version = self.profile.groups[base].model, self.profile.groups[base].version
+            name = references.name(model)
+            lacking = [watched for watched in self.monitors if name and _lacks(watched, base, model, name)]
+            reference = references.of(model, version) if lacking else None
+            if reference is not None:
+                log.info("reference adopted", model=model, version=version, file=name)
+                self._adopt(reference, lacking, base, name, context)
+
+    def _adopt(self, reference: Reference, lacking: Sequence[Watched], base: int, name: str, context: Judging) -> None:
+        profile, key, nothing = self.profile, self.profile.groups[base], np.zeros(0, np.int32)
+        profile.admit(reference.predictions, no_signals())
+        profile.admit_labels(reference.outcomes)
+        profile.adopt(key.model, key.version, reference.predictions)
+        rows = {
+            "predictions": profile.locate_predictions(reference.predictions, context.start, context.end, nothing),
+            "outcomes": profile.locate_outcomes(reference.outcomes, context.start, context.end),
+        }
+        for watched in lacking:
+            watched.adopted[base] = name
+            try:
+                verdict = watched.monitor.adopt(watched.state, rows[watched.monitor.consumes], context)
+            except Exception as error:  # as in judging
+                watched.broken = f"{type(error).__name__}: {error}"
+                log.exception("monitor quarantined", monitor=watched.monitor.name, pane=context.start)
+                continue
+            watched.state, watched.sealed = verdict.state, verdict.sealed
+            if base in self._seen:
+                self.rebased.append((watched.monitor.name, key))
 
     # Steps.
 
@@ -315,8 +374,10 @@ class Watch:
             key = self.profile.groups[base]
             groups, series = self.profile.retire(base)
             del self._seen[base]
+            self._referred.discard(base)
             for watched in self.monitors:
                 watched.state = watched.monitor.forget(watched.state, groups, series)
+                watched.adopted.pop(base, None)
             if not any(self.profile.groups[other].model == key.model for other in self._seen):
                 self._counts.pop(key.model, None)
             self.retired.append(key)
@@ -333,6 +394,14 @@ def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:
         half if monitor.name == CONCEPT_DRIFT else (1 - half) * monitor.alarm_share / (rest or 1.0)
         for monitor in monitors
     ]
+
+
+def _lacks(watched: Watched, base: int, model: str, name: str) -> bool:
+    """Could it adopt a version's reference, and has not?"""
+    monitor = watched.monitor
+    adopts = type(monitor).adopt is not Monitor.adopt and monitor.consumes in ("predictions", "outcomes")
+    wanted = watched.wants is None or watched.wants(model)
+    return adopts and wanted and watched.broken is None and watched.adopted.get(base) != name
 
 
 def _share(context: Judging, share: float, known: tuple[Reading, ...]) -> Judging:

@@ -189,6 +189,15 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
         """The state before the first pane."""
         return {}
 
+    def adopt(self, state: State, rows: RowsT, context: Judging) -> Verdict:
+        """Take the rows of a reference for what is normal of the groups and series in them, from now on.
+
+        They are of one version, located in its sealed coordinates, and not of this pane; called before the pane is
+        measured. What is too little to judge by is left alone, so that own panes can fill it. Whatever fired of what is
+        adopted fires no more: the alerts are withdrawn by whoever calls this. By default there is nothing to adopt.
+        """
+        return Verdict(state)
+
     def deadline(self, state: State) -> int | None:
         """When (event time) it wants to be judged next even if nothing arrives; None: never."""
         return None

@@ -24,8 +24,8 @@ from processors import examples
 from processors.base import Finding, MonitorSettings, Reading
 from processors.examples import PANE_US, START_US, Rows, Stream, example_rows
 from processors.examples.streams import PARTS, locate, profile_of, readings_at, split, take
-from processors.examples.trials import HOUR_US, AnyMonitor, Make, measured, run, stream_for, summaries
-from processors.packing import pack
+from processors.examples.trials import HOUR_US, AnyMonitor, Make, context_at, measured, run, stream_for, summaries
+from processors.packing import pack, unpack
 from processors.rows import Predictions
 from processors.sameness import assert_same, tree
 from processors.slices import PredictionRows
@@ -57,6 +57,7 @@ def check_monitor(
         few_rows_raise_nothing,
         one_class_raises_nothing,
         forgetting_starts_anew,
+        a_reference_is_adopted_for_good,
     ):
         yield check.__name__, partial(check, partial(monitor_class, settings))
 
@@ -225,6 +226,21 @@ def forgetting_starts_anew(make: Make) -> None:
     fresh = run(make, stream)
     assert_same(again.findings, fresh.findings, "findings after forgetting")
     assert_same(again.readings, fresh.readings, "readings after forgetting")
+
+
+def a_reference_is_adopted_for_good(make: Make) -> None:
+    """Any rows may be a reference, ugly ones too; adopting is repeatable, and a restart afterwards does not show."""
+    if make().consumes not in ("predictions", "outcomes"):
+        return
+    for ugly in (False, True):
+        stream = stream_for(make, ugly=ugly)
+        told = []
+        for restart_every in (0, 3):
+            monitor = make()
+            verdict = monitor.adopt(monitor.initial(), stream.panes[0], context_at(stream, 0))
+            state = unpack(pack(verdict.state)) if restart_every else verdict.state
+            told.append(run(make, stream, state, restart_every).told())
+        assert told[0] == told[1], "a restart after a reference was adopted shows"
 
 
 def _check_reading(reading: Reading, monitor: AnyMonitor) -> None:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def mistakes(config: Config, path: Path) -> list[str]:
-    """What the schema can't know: model files and their libraries, and whether the state can be written.
+    """What the schema can't know: model files and their libraries, references, and whether the state can be written.
 
     Each as `file:line: place: what is wrong`.
     """
@@ -46,7 +46,7 @@ def mistakes(config: Config, path: Path) -> list[str]:
     from config.document import read
 
     document = read(path.read_text(encoding="utf-8-sig"), str(path))
-    for place, message in (*_models(config), *_state(config.state.path)):
+    for place, message in (*_models(config), *_references(config), *_state(config.state.path)):
         document.report(place, message)
     return str(ConfigError(document.problems)).splitlines()
 
@@ -63,6 +63,21 @@ def _models(config: Config) -> Iterator[tuple[Place, str]]:
             check_at_start(file)
         except ModelRefused as refused:
             yield ("models", name, "explain", "model_file"), str(refused)
+
+
+def _references(config: Config) -> Iterator[tuple[Place, str]]:
+    """Files of references must hold predictions of their models. What holds for all is checked for each by name."""
+    from daemon import app
+    from daemon.references import ReferenceRefused
+
+    references = app.references(config)
+    for name, model in config.models.items() if references is not None else ():
+        try:
+            if references is not None and references.name(name):
+                references.load(name, "")
+        except ReferenceRefused as refused:
+            where = ("models", name) if model.reference is not None else ("defaults",)
+            yield (*where, "reference"), str(refused)
 
 
 def _state(directory: Path) -> Iterator[tuple[Place, str]]:

@@ -103,6 +103,17 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             verdict.readings.extend(self._readings(state, due, context.profile))
         return verdict
 
+    def adopt(self, state: State, rows: OutcomeRows, context: Judging) -> Verdict:
+        """A regression without a scale of errors gets it from the reference, whole."""
+        _, _, error = _errors(rows, state["scale"])
+        errors = np.where((rows.task == REGRESSION) & rows.counted, error, np.nan)
+        _seal(state, samples.whole(state["waiting"], rows.base, errors, state["scale"]))
+        summary = self.measure(rows, context.profile, state["scale"])
+        if len(summary):
+            enough = summary["n"] >= self.settings.warmup
+            self._detector.adopt(state["drift"], summary.keys[enough], summary["hits"][enough], summary["n"][enough])
+        return Verdict(state, sealed=state["scale"])
+
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 

@@ -95,6 +95,13 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             verdict.readings.extend(self._readings(state, due, context.profile))
         return verdict
 
+    def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
+        summary = self.measure(rows, context.profile, None)
+        if len(summary):
+            enough = summary["n"] >= self.settings.warmup
+            self._detector.adopt(state["drift"], summary.keys[enough], summary["counts"][enough])
+        return Verdict(state)
+
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 

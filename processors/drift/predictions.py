@@ -106,6 +106,16 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
                 verdict.readings.extend(self._readings(state, series, due, due.summary[column], context.profile))
         return verdict
 
+    def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
+        """A regression without intervals gets them from the reference, whole."""
+        values = np.where(rows.task == REGRESSION, rows.value, np.nan)
+        _seal(state, samples.whole(state["waiting"], rows.base, values, state["edges"]))
+        summary = self.measure(rows, context.profile, state["edges"])
+        for series, column in _OF.items() if len(summary) else ():
+            enough = summary[column].sum(axis=1) >= self.settings.warmup
+            self._detector.adopt(state[series], summary.keys[enough], summary[column][enough])
+        return Verdict(state, sealed=state["edges"])
+
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 

@@ -63,6 +63,20 @@ def collect(state: dict[int, Floats], summary: Summary) -> dict[int, Floats]:
     return full
 
 
+def whole(state: dict[int, Floats], group: Ints, values: Floats, known: Floats) -> dict[int, Floats]:
+    """All finite values at once, sorted, of the groups that have enough of them and no coordinates in `known` yet.
+
+    They need to wait no more. `known` has a row of coordinates a group, NaN where there are none.
+    """
+    full = {}
+    for number in np.unique(group[(group >= 0) & np.isfinite(values)]).tolist():
+        mine = values[(group == number) & np.isfinite(values)]
+        if len(mine) >= ENOUGH and (number >= len(known) or np.isnan(known[number]).any()):
+            state.pop(number, None)
+            full[number] = np.sort(mine)
+    return full
+
+
 def _without(summary: Summary) -> Summary:
     kept = {name: column for name, column in summary.columns.items() if not name.startswith("sample")}
     return Summary(summary.keys, kept)

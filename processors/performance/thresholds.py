@@ -169,8 +169,8 @@ def _sentence(back: bool, threshold: Threshold, reading: Reading, since: int) ->
     )
     of_feature = f" of feature {reading.feature}" if reading.feature else ""
     noun = "outcomes" if reading.monitor == "performance" else "events"
+    subject = f"{model_words(reading.group)}: {reading.series.replace('_', ' ')}{of_class}{of_feature}"
     return (
-        f"{model_words(reading.group)}: {reading.series.replace('_', ' ')}{of_class}{of_feature} is {'back from ' if back else ''}"
-        f"{side} {threshold.bound:g}: {reading.value:.3g}{interval} "
+        f"{subject} is {'back from ' if back else ''}{side} {threshold.bound:g}: {reading.value:.3g}{interval} "
         f"({basis(reading.n, noun, reading.start)}; crossed {moment(since)})."
     )

@@ -89,6 +89,16 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             verdict.readings.extend(self._readings(state, due, context.profile))
         return verdict
 
+    def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
+        """All but duplicates: how often a file repeats an id says nothing about how often the stream does."""
+        summary = counting.count(rows, context.profile)
+        for kind, name in enumerate(KINDS) if len(summary) else ():
+            if kind != DUPLICATE:
+                mine = counting.of_series(summary.keys) & (summary["trials"][:, kind] >= self.settings.warmup)
+                bad, trials = summary["bad"][mine, kind], summary["trials"][mine, kind]
+                self._rates.adopt(state["rates"][name], summary.keys[mine] // 2, bad, trials)
+        return Verdict(state)
+
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 

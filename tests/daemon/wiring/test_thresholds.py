@@ -15,8 +15,8 @@ def test_a_models_thresholds_alert_on_its_readings_alone(tmp_path: Path) -> None
         "monitors: {threshold: {thresholds: [{series: accuracy, below: 0.3}]}}\n"
         "models: {fraud: {thresholds: [{series: accuracy, below: 0.8, severity: critical}]}}\n"
     )
-    bad = fleet(600, "fraud", wrong=lambda n: 0.4) + fleet(600, "churn", wrong=lambda n: 0.4)
-    bad += fleet(600, "fees", wrong=lambda n: 0.9)
+    bad = fleet(600, "fraud", wrong=lambda _: 0.4) + fleet(600, "churn", wrong=lambda _: 0.4)
+    bad += fleet(600, "fees", wrong=lambda _: 0.9)
     events = written(tmp_path / "events.ndjson", sorted(bad, key=lambda event: event["ts"]))
     alerts = [alert for alert in replayed(settings, [events], tmp_path)["alerts"] if alert["monitor"] == "threshold"]
     fired = {(alert["model"], alert["series"], alert["severity"]) for alert in alerts if alert["change"] == "fired"}
