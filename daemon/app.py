@@ -24,7 +24,7 @@ from daemon.clocks import Clocks
 from daemon.codecs import codecs
 from daemon.decode import Bounds, Decoded, Decoder
 from daemon.explain.explainer import Explainer, ExplainSettings
-from daemon.explain.models import ModelFile
+from daemon.explain.models import ModelFile, ModelFiles
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.retained import Waits
 from daemon.ledger.saving import LedgerSaving
@@ -125,7 +125,7 @@ def replaying(
     alerts: Path | None = None,
     readings: Path | None = None,
     dead_letters: Path | None = None,
-    on_notice: Callable[[Notice], None] = lambda notice: None,
+    on_notice: Callable[[Notice], None] | None = None,
 ) -> Pipeline:
     """A pipeline over files, offline and deterministic. Alerts are printed unless a file is given for them."""
     for output in filter(None, (alerts, readings, dead_letters)):
@@ -139,7 +139,7 @@ def replaying(
         DEAD_LETTERS: _sinks(config, filter(None, [_file(dead_letters)])),
     }
     parts, _ = assemble(
-        config, source, Direct(outgoing), explainer(config, blocking=True), wall=None, on_notice=on_notice
+        config, source, Direct(outgoing), explainer(config, blocking=True), wall=None, on_notice=on_notice or _unheard
     )
     return Pipeline(parts)
 
@@ -176,7 +176,7 @@ def assemble(
         timing=_timing(config),
         say=Said(Events.configured(config, rules.source, config_hash(config)), config.redact.features),
         wall=wall,
-        on_decoded=saving.arrived if wall is not None else (lambda decoded: None),
+        on_decoded=saving.arrived if wall is not None else _unheard,
         on_notice=on_notice,
     )
     return parts, saving
@@ -207,31 +207,42 @@ def references(config: Config) -> References | None:
 
 def explainer(config: Config, *, blocking: bool) -> Explainer | None:
     """The explainer, if any model has a file. Raises `ModelRefused`."""
-    files = {}
-    for name in config.models:
-        own = config.for_model(name).explain
-        if own.model_file is None or own.enabled is False:
-            continue
-        files[name] = ModelFile(
-            path=own.model_file,
-            format=own.format,
-            sha256=own.sha256,
-            trust=own.trust,
-            features=tuple(own.features),
-            background_path=str(own.background_file) if own.background_file else None,
-            output=own.output,
-        )
-    if not files or not config.explain.enabled:
+    files = {name: model_file(config, name) for name in config.models}
+    others = model_file(config, "*")
+    if not config.explain.enabled or (others is None and not any(files.values())):
         return None
     settings = ExplainSettings(
-        sample=config.explain.sample,
+        sample=config.for_model("*").explain.sample or config.explain.sample,
         cpu_share=float(config.explain.cpu_share),
         queue=config.explain.queue,
         timeout_s=config.explain.timeout.seconds,
         background=config.explain.background,
         seed=config.explain.seed,
+        samples={name: config.for_model(name).explain.sample or config.explain.sample for name in config.models},
     )
-    return Explainer(files, settings, blocking=blocking)
+    return Explainer(ModelFiles(files, others), settings, blocking=blocking)
+
+
+def model_file(config: Config, name: str) -> ModelFile | None:
+    """The file of a model, or (`*`) of all that are not named; None if it has none or is not to be explained."""
+    model = config.for_model(name)
+    said = model.explain
+    if said.model_file is None or said.enabled is False:
+        return None
+    file = ModelFile(
+        path=said.model_file,
+        format=said.format,
+        sha256=said.sha256,
+        trust=said.trust,
+        features=tuple(said.features),
+        categories=dict(said.categories),
+        background_path=str(said.background_file) if said.background_file else None,
+        output=said.output,
+        trusted=tuple(said.trusted),
+        positive=model.positive_class,
+        classes=tuple(model.classes),
+    )
+    return file if name == "*" else file.named(name)
 
 
 def _source(config: Config, store: Store, *, start_empty: bool) -> Source:
@@ -289,7 +300,7 @@ def _watched(config: Config) -> list[Watched]:
     river = monitors()["river"]
     for detector in config.detectors:
         settings = river.Settings.model_validate(detector.model_dump())
-        chosen.append((river(settings), lambda model, d=detector: any(fnmatchcase(model, p) for p in d.models)))
+        chosen.append((river(settings), _like(detector.models)))
     parts = shares([monitor for monitor, _ in chosen])
     return [Watched(monitor, share, wants) for (monitor, wants), share in zip(chosen, parts, strict=True)]
 
@@ -304,6 +315,14 @@ def _monitor_settings(config: Config, name: str, kind: type[Monitor[Any, Any]], 
         return settings
     bounds = [*(settings.model_dump()["thresholds"] if settings else ()), *(bound.model_dump() for bound in said)]
     return kind.Settings.model_validate({"thresholds": bounds})
+
+
+def _unheard(_: object) -> None:
+    """For those who listen to nothing."""
+
+
+def _like(patterns: Sequence[str]) -> Callable[[str], bool]:
+    return lambda model: any(fnmatchcase(model, pattern) for pattern in patterns)
 
 
 def _all_but(models: Sequence[str]) -> Callable[[str], bool]:

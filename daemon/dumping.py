@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import structlog
 
@@ -41,7 +41,7 @@ def dump(config: Config, path: Path | None) -> int:
         return 0
     half = path.with_name(path.name + ".part")
     with gzip.open(half, "wb") if path.suffix == ".gz" else half.open("wb") as output:
-        count = write(config, output)
+        count = write(config, cast("IO[bytes]", output))
     half.rename(path)
     log.info("dumped", records=count, path=str(path))
     return 0

@@ -101,8 +101,8 @@ class Parts:
     say: Messages
     wall: Callable[[], float] | None
     """The wall clock in seconds; None in a replay, where there is no present."""
-    on_decoded: Callable[[Any], None] = lambda decoded: None
-    on_notice: Callable[[Notice], None] = lambda notice: None
+    on_decoded: Callable[[Any], None]
+    on_notice: Callable[[Notice], None]
 
 
 class Messages(Protocol):
@@ -142,6 +142,8 @@ class Pipeline:
         self._explained: dict[int, list[Explanations]] = {}
         """Recorded explanations of a dump, by pane."""
         self._recorded = False
+        self._problems: dict[tuple[str, str], str] = {}
+        """Why versions are not explained, as it was said last."""
         self._finished: set[Partition] = set()
         self._caught_up_since: dict[Partition, float] = {}
         self._last_record = 0.0
@@ -317,6 +319,8 @@ class Pipeline:
                 parts.life.add_evidence(model, version, evidence)
         notices = parts.life.close(end, findings)
         for key in parts.watch.retired:
+            if parts.explainer is not None:
+                parts.explainer.forget(key.model, key.version)
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
         for monitor in parts.watch.restarted:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor)
@@ -340,11 +344,19 @@ class Pipeline:
         if explainer is None:
             return tables
         explainer.offer(rows)
+        self._tell_problems(explainer.problems)
         for explained in explainer.collect():
             tables.append(to_table(explained))
             if self.parts.wall is not None:
                 self._control("explained", pane=start, **recorded(explained))
         return tables
+
+    def _tell_problems(self, problems: Mapping[tuple[str, str], str]) -> None:
+        """Log why versions are not explained, each reason once."""
+        for (model, version), why in problems.items():
+            if self._problems.get((model, version)) != why:
+                log.warning("not explained", model=model, version=version, why=why)
+        self._problems = dict(problems)
 
     def _finish(self) -> None:
         """The end of a finite input. A dump says how far its run had closed; anything else is closed to the end."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from processors.profile.tokens import canonical
-from processors.rows import BOOLEAN, MISSING, NUMBER, OTHER, TEXT, Bytes, Cells, Hashes, Names, Scalars, text_hash
+from processors.rows import BOOLEAN, MISSING, NUMBER, OTHER, TEXT, Bools, Cells, Hashes, Names, Scalars, text_hash
 
 _KIND_OF = {type(None): MISSING, int: NUMBER, float: NUMBER, bool: BOOLEAN, str: TEXT, list: OTHER, dict: OTHER}
 _NUMERIC = {int, float}
@@ -83,14 +83,14 @@ class Words:
         return np.array([known[layout] for layout in layouts], np.uint64)
 
 
-def numbers(values: list[Any]) -> tuple[Any, Bytes]:
+def numbers(values: list[Any]) -> tuple[Any, Bools]:
     """The values as float64, NaN for null and for what is no finite number; and a mask of the latter."""
     if set(map(type, values)) <= {float, int}:
         array = np.array(values, np.float64)
-        return array, ~np.isfinite(array)  # type: ignore[return-value]
+        return array, ~np.isfinite(array)
     array = np.array([_number(value) for value in values], np.float64)
     absent = np.array([value is None for value in values])
-    return array, ~absent & ~np.isfinite(array)  # type: ignore[return-value]
+    return array, ~absent & ~np.isfinite(array)
 
 
 def _number(value: Any) -> float:
@@ -103,4 +103,4 @@ def _number(value: Any) -> float:
 
 
 def _bits(array: Any) -> Hashes:
-    return (array + 0.0).view(np.uint64)  # type: ignore[no-any-return]
+    return np.asarray((array + 0.0).view(np.uint64))

@@ -17,7 +17,7 @@ import structlog
 from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
-from processors.base import Finding, Judging, Monitor, Reading, Summary
+from processors.base import Finding, Judging, Monitor, Reading, Summary, Verdict
 from processors.packing import pack, unpack
 from processors.profile import GroupKey, Profile
 from processors.rows import Cells, Explanations, Names
@@ -161,16 +161,7 @@ class Watch:
         """
         self.explained = set()
         context = self._context(start, end, keep_rate, last=False)
-        readings: list[Reading] = []
-        findings: list[Finding] = []
-        for stage in (False, True):
-            known = tuple(readings)
-            for watched in self.monitors:
-                if watched.broken is not None or (watched.monitor.consumes == "readings") != stage:
-                    continue
-                if known or (watched.monitor.deadline(watched.state) or end + 1) <= end:
-                    self._judge_one(watched, None, context, known, readings, findings)
-        return readings, findings
+        return self._judge(None, context)
 
     def deadline(self) -> int | None:
         """When (event time) a monitor wants to be judged next even if nothing arrives."""
@@ -271,44 +262,36 @@ class Watch:
 
     # Steps.
 
-    def _judge(self, rows: Mapping[str, Any], context: Judging) -> tuple[list[Reading], list[Finding]]:
+    def _judge(self, rows: Mapping[str, Any] | None, context: Judging) -> tuple[list[Reading], list[Finding]]:
+        """All monitors on a pane's rows (None: nothing arrived), those that consume readings last."""
         readings: list[Reading] = []
         findings: list[Finding] = []
-        second = [watched for watched in self.monitors if watched.monitor.consumes == "readings"]
-        first = [watched for watched in self.monitors if watched.monitor.consumes != "readings"]
-        for stage, seen in ((first, ()), (second, readings)):
-            known = tuple(seen)
-            for watched in stage:
-                if watched.broken is None:
-                    self._judge_one(watched, rows, context, known, readings, findings)
+        for consumes_readings in (False, True):
+            known = tuple(readings)
+            for watched in self.monitors:
+                if watched.broken is None and (watched.monitor.consumes == "readings") == consumes_readings:
+                    verdict = self._judge_one(watched, rows, context, known)
+                    readings += verdict.readings
+                    findings += verdict.findings
         return readings, findings
 
     def _judge_one(
-        self,
-        watched: Watched,
-        rows: Mapping[str, Any] | None,
-        context: Judging,
-        known: tuple[Reading, ...],
-        readings: list[Reading],
-        findings: list[Finding],
-    ) -> None:
+        self, watched: Watched, rows: Mapping[str, Any] | None, context: Judging, known: tuple[Reading, ...]
+    ) -> Verdict:
         monitor = watched.monitor
         if watched.wants is not None:
             known = tuple(reading for reading in known if watched.wants(reading.group.model))
         try:
             summary = monitor.empty() if rows is None else self._measure(watched, rows)
             if self._idle(watched, summary, context, known):
-                return
+                return Verdict(watched.state)
             verdict = monitor.judge(watched.state, summary, _share(context, watched.share, known))
         except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
             watched.broken = f"{type(error).__name__}: {error}"
             log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
-            reading = _broken(monitor.name, watched.broken, context)
-            readings.append(reading)
-            return
+            return Verdict(watched.state, [_broken(monitor.name, watched.broken, context)])
         watched.state, watched.sealed = verdict.state, verdict.sealed
-        readings += verdict.readings
-        findings += verdict.findings
+        return verdict
 
     def _idle(self, watched: Watched, summary: Summary, context: Judging, known: tuple[Reading, ...]) -> bool:
         """Is there nothing to judge: no rows of its kind, and nothing due?"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -65,10 +66,12 @@ class Table:
     __slots__ = ()
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+        return len(getattr(self, self._columns()[0]))
 
     def take(self, index: Index) -> Self:
-        """The rows at `index` (positions or a mask), in that order."""
+        """The rows at `index` (positions or a mask), in that order; the table itself if that is all of it."""
+        if is_all(index, len(self)):
+            return self
         if index.dtype == np.bool_:
             index = np.flatnonzero(index)
         return self._map(lambda column: column.take(index))
@@ -90,14 +93,24 @@ class Table:
         return cls(**{name: _from_state(state[name]) for name in cls._columns()})
 
     @classmethod
-    def _columns(cls) -> list[str]:
-        return [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    def _columns(cls) -> tuple[str, ...]:
+        return _columns_of(cls)
 
     def _map(self, change: Any) -> Self:
-        columns = {name: getattr(self, name) for name in self._columns()}
-        return type(self)(
-            **{name: column if isinstance(column, Names) else change(column) for name, column in columns.items()}
-        )
+        columns = (getattr(self, name) for name in self._columns())
+        return type(self)(*(column if isinstance(column, Names) else change(column) for column in columns))
+
+
+@cache
+def _columns_of(table: type[Table]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(table))  # type: ignore[arg-type]
+
+
+def is_all(index: Index, size: int) -> bool:
+    """Are these positions (or this mask) all of so many rows, in their order?"""
+    if len(index) != size:
+        return False
+    return bool(index.all()) if index.dtype == np.bool_ else bool((index == np.arange(size)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ class Scalars(Table):
 
     def same(self, other: Scalars) -> Bools:
         """Row by row: is it the same scalar?"""
-        return (self.kind == other.kind) & (self.bits == other.bits)
+        return np.asarray((self.kind == other.kind) & (self.bits == other.bits))
 
     @classmethod
     def of_numbers(cls, numbers: npt.ArrayLike) -> Scalars:
@@ -147,6 +160,10 @@ class Cells(Table):
 
     def take(self, index: Index) -> Cells:
         """The rows at `index`, with only their own scalars."""
+        return self if is_all(index, len(self.size)) else self.packed(index)
+
+    def packed(self, index: Index) -> Cells:
+        """`take` from cells that need not be compact themselves."""
         if index.dtype == np.bool_:
             index = np.flatnonzero(index)
         size = self.size[index]

@@ -20,7 +20,7 @@ STANDS, DUPLICATE, CONFLICT = range(3)
 WAITING, MEASURED, REPEATED, CONTRADICTED = range(4)
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _place(table_key: Any, table_head: Any, key: Any) -> Any:
     """Where the key stands, or the empty place where it would."""
     mask = len(table_key) - 1
@@ -30,7 +30,7 @@ def _place(table_key: Any, table_head: Any, key: Any) -> Any:
     return at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def insert(table_key: Any, table_head: Any, following: Any, keys: Any, slots: Any) -> None:
     """Enter rows under their keys."""
     for i in range(len(keys)):
@@ -41,7 +41,7 @@ def insert(table_key: Any, table_head: Any, following: Any, keys: Any, slots: An
         table_head[at] = slots[i] + 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def remove(table_key: Any, table_head: Any, following: Any, keys: Any, slots: Any) -> None:
     """Take rows out. The place of a key without rows stays taken until the table is built anew."""
     for i in range(len(keys)):
@@ -56,7 +56,7 @@ def remove(table_key: Any, table_head: Any, following: Any, keys: Any, slots: An
             following[slot] = following[slots[i]]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def find(table_key: Any, table_head: Any, keys: Any) -> Any:
     """Slot of the newest row of each key, -1 where there is none; int64."""
     found = np.empty(len(keys), np.int64)
@@ -66,7 +66,7 @@ def find(table_key: Any, table_head: Any, keys: Any) -> Any:
     return found
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def admit(
     table_key: Any,
     table_head: Any,
@@ -99,7 +99,7 @@ def admit(
     return status
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _newer(ts_a: Any, part_a: Any, off_a: Any, idx_a: Any, ts_b: Any, part_b: Any, off_b: Any, idx_b: Any) -> Any:
     if ts_a != ts_b:
         return ts_a > ts_b
@@ -110,7 +110,7 @@ def _newer(ts_a: Any, part_a: Any, off_a: Any, idx_a: Any, ts_b: Any, part_b: An
     return idx_a > idx_b
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def join(
     table_key: Any,
     table_head: Any,
@@ -210,7 +210,7 @@ def join(
     return fate, out_slot[:out], out_label[:out], out_how[:out], out_kind[:out], out_bits[:out]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _grown(array: Any, room: Any) -> Any:
     wider = np.empty(room, array.dtype)
     wider[: len(array)] = array

@@ -86,7 +86,7 @@ class KeyedRows:
 
     def live(self, slots: Longs, serials: Longs) -> Bools:
         """Do these slots still hold the rows with these serial numbers?"""
-        return self.serial[slots] == serials
+        return np.asarray(self.serial[slots] == serials)
 
     def _grow(self, rows: int) -> None:
         capacity = max(1024, 1 << int(rows - 1).bit_length())
@@ -130,8 +130,7 @@ class Arena:
 
     def get(self, slots: Longs) -> Cells:
         """The cells of slots, compact."""
-        values = Scalars(self._kind, self._bits)
-        return Cells(self.layout[slots], self.start[slots], self.size[slots], values).take(np.arange(len(slots)))
+        return Cells(self.layout, self.start, self.size, Scalars(self._kind, self._bits)).packed(slots)
 
     def drop(self, slots: Longs) -> None:
         """Free the cells of slots."""

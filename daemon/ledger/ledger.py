@@ -114,6 +114,7 @@ class Ledger:
         pane = self.open.pop(start, None) or OpenPane()
         self._accounts = Counter(received=pane.rows + pane.refused, refused=pane.refused)
         waited = len(self.waiting)
+        self._expire(start)
         predictions, duplicates = self._deduplicate(self._monitored(pane.sorted_predictions()))
         met = self._meet(start, end)
         matched = self._match(pane.sorted_labels(), end)
@@ -124,6 +125,14 @@ class Ledger:
         self._accounts["measured"] += len(predictions) + len(signals)
         self._accounts["pending"] += len(self.waiting) - waited
         return Closed(start, end, predictions, duplicates, outcomes, signals, self._accounts)
+
+    def skip(self, end: int) -> Counter[str]:
+        """Let time pass up to `end`, in which there was nothing to do. Returns the accounts of what expired."""
+        self._accounts = Counter()
+        waited = len(self.waiting)
+        self._expire(end)
+        self._accounts["pending"] += len(self.waiting) - waited
+        return self._accounts
 
     def give_up(self) -> Counter[str]:
         """At the end of a finite input: labels that still wait are orphans. Returns the accounts of that."""
@@ -148,8 +157,11 @@ class Ledger:
         standing = rows if stands.all() else rows.take(stands)
         self.retained.keep(standing, slots)
         kept = self.kept(standing.key)
-        if not kept.all():
+        if kept.all():
+            self.retained.note(standing, slots)
+        else:
             self.retained.drop(slots[~kept])
+            self.retained.note(standing.take(kept), slots[kept])
         return standing, rows.take(~stands)
 
     def _meet(self, start: int, end: int) -> Changes:
@@ -264,6 +276,8 @@ class Ledger:
                     self._shed("pressure", len(slots))
             serials = (self.retained.rows.next_serial, self.waiting.rows.next_serial)
             self.relieved.append((*serials, self.keep_rate))
+            self.retained.arriving.prune()
+            self.retained.implied.prune()
         if self.keep_rate < 1 and len(self.retained) + len(self.waiting) < self._max_pending // 4:
             self.keep_rate *= 2
 

@@ -20,7 +20,7 @@ def no_refs() -> Refs:
 
 def no_predictions() -> Predictions:
     """A table without rows."""
-    longs, hashes, floats = (np.zeros(0, dtype) for dtype in (np.int64, np.uint64, np.float64))
+    longs, hashes, floats = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.float64)
     none, cells = Scalars.missing(0), Cells.empty(0)
     return Predictions(
         no_refs(), longs, longs, longs, np.zeros(0, np.uint8), hashes, hashes, hashes, np.zeros(0, object), none,

@@ -83,6 +83,16 @@ class Diary:
         slots = np.concatenate(found)
         return slots[np.argsort(self._rows.serial[slots], kind="stable")]
 
+    def prune(self) -> None:
+        """Strike out what is noted for slots that were given away."""
+        for when in list(self._due):
+            lives = [self._rows.live(slots, serials) for slots, serials in self._due[when]]
+            kept = [(s[live], n[live]) for (s, n), live in zip(self._due[when], lives, strict=True) if live.any()]
+            if kept:
+                self._due[when] = kept
+            else:
+                del self._due[when]
+
     def holds(self, when: int) -> bool:
         """Is anything noted for just this time?"""
         return when in self._due
@@ -101,8 +111,8 @@ class Retained:
         self.proba, self.segments = Arena(), Arena()
         self.names = Names()
         self.arriving, self.expiring, self.implied = Diary(self.rows), Diary(self.rows), Diary(self.rows)
-        self.relabelled: list[Longs] = []
-        """Serial numbers of rows whose label changed since the last save."""
+        self.relabelled: list[tuple[Longs, Longs]] = []
+        """Slots and serial numbers of rows whose label changed since the last save."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,11 +129,8 @@ class Retained:
         rows.give_back(slots[~stands])
         return status, slots[stands]
 
-    def keep(self, table: Predictions, slots: Longs, serials: Longs | None = None, since: int = 0) -> None:
-        """Fill the slots with rows; those of `deduplicate` are in the index already, restored ones (`serials`) not.
-
-        What was due before `since` has been done.
-        """
+    def keep(self, table: Predictions, slots: Longs, serials: Longs | None = None) -> None:
+        """Fill the slots with rows; those of `deduplicate` are in the index already, restored ones (`serials`) not."""
         rows = self.rows
         rows.enter(slots, table.key, serials, indexed=serials is None)
         for name in ("model", "version", "content", "time", "ts", "arrival", "score"):
@@ -133,7 +140,6 @@ class Retained:
         self.proba.put(slots, table.proba, len(rows.key))
         self.segments.put(slots, table.segments, len(rows.key))
         remember(self.names, table.names, lasting_texts(table), [table.proba.layout, table.segments.layout])
-        self._note(table, slots, since)
 
     def expiry(self, table: Predictions) -> Longs:
         """Number of the hour at whose beginning each row is forgotten."""
@@ -141,15 +147,20 @@ class Retained:
         waits = [self._waits.wait(table.names.text(model)) for model in models.tolist()]
         return (table.time + np.array(waits, np.int64)[inverse]) // HOUR_US + 1
 
-    def _note(self, table: Predictions, slots: Longs, since: int) -> None:
+    def note(self, table: Predictions, slots: Longs, since: int = 0) -> None:
+        """Note when these rows arrive, become outcomes by silence, and expire. What was due before `since` is done."""
         models, inverse = np.unique(table.model, return_inverse=True)
         rules = [self._waits.rule(table.names.text(model)) for model in models.tolist()]
         after = np.array([-1 if rule is None else rule[0] for rule in rules], np.int64)[inverse]
-        self.expiring.note(self.expiry(table), slots)
-        coming = np.flatnonzero(table.arrival >= since)
-        self.arriving.note(table.arrival[coming] // self._pane_us * self._pane_us, slots[coming])
-        silent = np.flatnonzero((after >= 0) & (table.time + after >= since))
-        self.implied.note((table.time + after)[silent] // self._pane_us * self._pane_us, slots[silent])
+        expiry = self.expiry(table)
+        self.expiring.note(expiry, slots)
+        pane, last = self._pane_us, expiry * HOUR_US
+        arrives = table.arrival // pane * pane
+        coming = np.flatnonzero((arrives >= since) & (arrives < last))
+        self.arriving.note(arrives[coming], slots[coming])
+        implied = np.maximum(table.time + after, table.arrival) // pane * pane
+        silent = np.flatnonzero((after >= 0) & (implied >= since) & (implied < last))
+        self.implied.note(implied[silent], slots[silent])
 
     def join(self, offer: Offer, only: Longs | None, until: int, how: int) -> tuple[Bytes, Changes]:
         """Match labels in their order with rows that arrived before `until`; `only` names one slot for each label."""
@@ -163,7 +174,7 @@ class Retained:
             offer.key, offer.value.kind, offer.value.bits, offer.ts, offer.partition, offer.offset, offer.index,
             only, np.uint8(how), np.uint8(CORRECTION),
         )  # fmt: skip
-        self.relabelled.append(rows.serial[slot])
+        self.relabelled.append((slot, rows.serial[slot]))
         before = Scalars(kind, bits)
         return fate, Changes(slot, offer.value.take(label), offer.ts[label], offer.id[label], changed, before)
 
@@ -275,8 +286,8 @@ class WaitingLabels:
 def standing(rows: KeyedRows, slots: Longs, ids: Strings) -> Offer:
     """The label columns of slots as an offer."""
     value = Scalars(rows["kind"][slots], rows["bits"][slots])
-    rank = (rows[name][slots] for name in RANK)
-    return Offer(rows.key[slots], value, *rank, ids)  # type: ignore[arg-type]
+    ts, partition, offset, index_ = (rows[name][slots] for name in RANK)
+    return Offer(rows.key[slots], value, ts, partition, offset, index_, ids)
 
 
 def lasting_texts(table: Predictions | Labels) -> list[Hashes]:
@@ -288,7 +299,7 @@ def lasting_texts(table: Predictions | Labels) -> list[Hashes]:
 
 def texts_in(scalars: Scalars) -> Hashes:
     """Hashes of the texts among scalars."""
-    return scalars.bits[scalars.kind == TEXT]
+    return np.asarray(scalars.bits[scalars.kind == TEXT])
 
 
 def remember(names: Names, source: Names, texts: Iterable[Hashes], layouts: Iterable[Hashes]) -> None:

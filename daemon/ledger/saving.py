@@ -19,9 +19,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from daemon.decode import Decoded
-from daemon.ledger.ledger import HOUR_US, Ledger, kept_at
+from daemon.ledger.keyed import KeyedRows
+from daemon.ledger.ledger import Ledger, kept_at
 from daemon.ledger.open_panes import no_labels, no_predictions, no_refs, no_signals
-from daemon.ledger.retained import LABEL, lasting_texts, remember
+from daemon.ledger.retained import HOUR_US, LABEL, lasting_texts, remember
 from processors.packing import pack, unpack
 from processors.rows import Labels, Longs, Names, Predictions, Refs, Scalars, Signals
 
@@ -112,11 +113,18 @@ class LedgerSaving:
             self._append(commit, "open", tree | {"refused": dict(refused)}, until + self._ledger.pane_us)
 
     def _restore_open(self, tree: Any, closed_until: int) -> None:
-        empty = {"predictions": no_predictions(), "labels": no_labels(), "signals": no_signals()}
-        kinds = {"predictions": Predictions, "labels": Labels, "signals": Signals}
-        tables = {name: kind.from_state(tree[name]) if name in tree else empty[name] for name, kind in kinds.items()}
-        tables = {name: table.take(table.time >= closed_until) for name, table in tables.items()}  # type: ignore[attr-defined]
-        self._ledger.add(Decoded(**tables, refused=[], received=0))  # type: ignore[arg-type]
+        predictions = Predictions.from_state(tree["predictions"]) if "predictions" in tree else no_predictions()
+        labels = Labels.from_state(tree["labels"]) if "labels" in tree else no_labels()
+        signals = Signals.from_state(tree["signals"]) if "signals" in tree else no_signals()
+        self._ledger.add(
+            Decoded(
+                predictions.take(predictions.time >= closed_until),
+                labels.take(labels.time >= closed_until),
+                signals.take(signals.time >= closed_until),
+                refused=[],
+                received=0,
+            )
+        )
         for clock, count in tree["refused"].items():
             if int(clock) >= closed_until:
                 self._ledger.refuse(int(clock), count)
@@ -125,16 +133,16 @@ class LedgerSaving:
         retained, since = self._ledger.retained, self._saved["retained"]
         rows = retained.rows
         until = closed_until + self._longest_wait_us + 2 * HOUR_US
-        slots = rows.slots()
-        new = slots[rows.serial[slots] >= since]
+        new = _newer(rows, since)
         if len(new):
             labels = {name: rows[name][new] for name in LABEL}
             tree = {"rows": retained.table(new).to_state(), "labels": labels, "serial": rows.serial[new]}
             self._append(commit, "retained", tree, until)
         self._saved["retained"] = rows.next_serial
-        changed = np.unique(np.concatenate([np.zeros(0, np.int64), *retained.relabelled]))
+        changed = [slots[rows.live(slots, serials) & (serials < since)] for slots, serials in retained.relabelled]
         retained.relabelled.clear()
-        old = slots[(rows.serial[slots] < since) & np.isin(rows.serial[slots], changed)]
+        old = np.unique(np.concatenate([np.zeros(0, np.int64), *changed]))
+        old = old[np.argsort(rows.serial[old])]
         if len(old):
             labels = {name: rows[name][old] for name in LABEL}
             words = Names()
@@ -149,7 +157,8 @@ class LedgerSaving:
         alive &= retained.expiry(table) > closed_until // HOUR_US
         table, serials = table.take(alive), serials[alive]
         slots = retained.rows.take_slots(len(table))
-        retained.keep(table, slots, serials, closed_until)
+        retained.keep(table, slots, serials)
+        retained.note(table, slots, closed_until)
         remember(retained.names, table.names, [np.array(list(table.names.texts), np.uint64)], [])
         for name, column in tree["labels"].items():
             retained.rows[name][slots] = column[alive]
@@ -165,8 +174,7 @@ class LedgerSaving:
         waiting, since = self._ledger.waiting, self._saved["waiting"]
         rows = waiting.rows
         until = closed_until + self._longest_wait_us + 2 * HOUR_US
-        slots = rows.slots()
-        new = slots[rows.serial[slots] >= since]
+        new = _newer(rows, since)
         if len(new):
             table = _waiting_table(rows, new, waiting.labels_of(new).id)
             remember(table.names, self._ledger.retained.names, lasting_texts(table), [])
@@ -182,7 +190,6 @@ class LedgerSaving:
         alive = self._survivors(table.key, serials, 1)
         waiting.keep(table.take(alive), serials[alive])
         remember(self._ledger.retained.names, table.names, lasting_texts(table), [])
-        waiting.drop(waiting.expiring.due(closed_until // HOUR_US))
 
     def _restore_met(self, tree: Any, closed_until: int) -> None:
         waiting = self._ledger.waiting
@@ -194,6 +201,12 @@ class LedgerSaving:
         for entry in self._ledger.relieved:
             alive &= kept_at(entry[2], keys) | (serials >= entry[which])
         return alive
+
+
+def _newer(rows: KeyedRows, since: int) -> Longs:
+    """Slots of the rows with serial numbers from `since` on, in their order."""
+    slots = np.flatnonzero(rows.serial >= since)
+    return slots[np.argsort(rows.serial[slots])]
 
 
 def _slots_of(rows: Any, serials: Longs) -> tuple[Longs, Longs]:

@@ -130,7 +130,7 @@ class _Reader:
             self._lines = None
 
     def _next(self) -> Consumed | dict[str, Any] | None:
-        """This partition's next record or floor; None at the end of the last file."""
+        """The partition's next record or floor; None at the end of the last file."""
         while (line := self._line()) is not None:
             if not line.strip() or self._of_another(line):
                 continue

@@ -21,7 +21,7 @@ WIDTH = 32
 UNSEALED, NUMERIC, CATEGORICAL, IGNORED = range(4)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def locate(
     row_slots: Any,
     start: Any,

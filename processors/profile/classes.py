@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from processors.profile.limits import BINARY, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec
-from processors.profile.tokens import class_name, class_order, class_token, tokens_of
-from processors.rows import MISSING, NUMBER, Names, Scalars
+from processors.profile.tokens import class_name, class_order, class_token, mix_one, tokens_of
+from processors.rows import MISSING, NUMBER, Names, Scalars, text_hash
 
 _MOST_NUMERIC_CLASSES = 99
 
@@ -47,6 +47,8 @@ class Classes:
 
     def __init__(self, limits: Limits) -> None:
         self.models: dict[str, ModelClasses] = {}
+        self.number_of: dict[int, int] = {}
+        """Class number by `mix` of the hash of the model's name and the class's token."""
         self.cut_off: Counter[str] = Counter()
         self._limits = limits
 
@@ -56,7 +58,7 @@ class Classes:
             return
         self.models[model] = ModelClasses(spec, spec.task)
         for name in spec.classes:
-            self._admit(self.models[model], name)
+            self._admit(model, name)
         if spec.classes and spec.task == UNDECIDED:
             self.models[model].task = BINARY if len(spec.classes) <= 2 else MULTICLASS
 
@@ -65,13 +67,18 @@ class Classes:
         classes = self.models[model]
         before = (classes.task, len(classes.names))
         if classes.spec.task == UNDECIDED and not classes.spec.classes:
-            self._learn_task(classes, scalars, proba_classes or [])
+            self._learn_task(model, scalars, proba_classes or [])
         if classes.task in (BINARY, MULTICLASS):
-            self._learn_classes(classes, scalars, names, proba_classes or [])
+            self._learn_classes(model, scalars, names, proba_classes or [])
         return (classes.task, len(classes.names)) != before
+
+    def full(self, model: str) -> bool:
+        """Has the model all the classes that it may have? What comes then is counted as cut off, each time."""
+        return len(self.models[model].names) >= self._limits.classes
 
     def retire(self, model: str) -> None:
         """Forget a model."""
+        self._forget_classes(model)
         del self.models[model]
 
     def to_state(self) -> dict[str, Any]:
@@ -81,13 +88,15 @@ class Classes:
 
     def load(self, state: dict[str, Any], spec_of: Any) -> None:
         """Become what `to_state` described; `spec_of` gives each model's spec."""
-        self.models = {}
+        self.models, self.number_of = {}, {}
         for name, task, names in state["models"]:
             numbers = {class_token(text): number for number, text in enumerate(names)}
             self.models[name] = ModelClasses(spec_of(name), task, names, numbers)
+            self.number_of |= {mix_one(text_hash(name), token): number for token, number in numbers.items()}
         self.cut_off = Counter(state["cut_off"])
 
-    def _learn_task(self, classes: ModelClasses, scalars: Scalars, proba_classes: list[str]) -> None:
+    def _learn_task(self, model: str, scalars: Scalars, proba_classes: list[str]) -> None:
+        classes = self.models[model]
         if classes.task in (MULTICLASS, REGRESSION):
             return
         if proba_classes:
@@ -95,11 +104,13 @@ class Classes:
         elif classes.task == UNDECIDED:
             classes.task = _task_of(scalars)
         elif _task_of(scalars) == REGRESSION and all(class_order(name)[0] == 0 for name in classes.names):
+            self._forget_classes(model)
             classes.task, classes.names, classes.numbers = REGRESSION, [], {}
 
-    def _learn_classes(self, classes: ModelClasses, scalars: Scalars, names: Names, proba_classes: list[str]) -> None:
+    def _learn_classes(self, model: str, scalars: Scalars, names: Names, proba_classes: list[str]) -> None:
+        classes = self.models[model]
         for name in sorted(proba_classes, key=class_order):
-            self._admit(classes, name)
+            self._admit(model, name)
         tokens, first, counts = np.unique(tokens_of(scalars), return_index=True, return_counts=True)
         new = [
             (-count, class_order(class_name(scalars, at, names)), class_name(scalars, at, names))
@@ -107,16 +118,20 @@ class Classes:
             if token and token not in classes.numbers
         ]
         for _, _, name in sorted(new):
-            self._admit(classes, name)
+            self._admit(model, name)
 
-    def _admit(self, classes: ModelClasses, name: str) -> None:
-        token = class_token(name)
+    def _forget_classes(self, model: str) -> None:
+        for token in self.models[model].numbers:
+            del self.number_of[mix_one(text_hash(model), token)]
+
+    def _admit(self, model: str, name: str) -> None:
+        classes, token = self.models[model], class_token(name)
         if token in classes.numbers:
             return
         if len(classes.names) >= self._limits.classes:
             self.cut_off["classes"] += 1
             return
-        classes.numbers[token] = len(classes.names)
+        classes.numbers[token] = self.number_of[mix_one(text_hash(model), token)] = len(classes.names)
         classes.names.append(name)
         if len(classes.names) > 2 and classes.task == BINARY and classes.spec.task == UNDECIDED:
             classes.task = MULTICLASS

@@ -57,7 +57,10 @@ class Groups:
 
     def admit_versions(self, model: Hashes, version: Hashes, names: Names) -> list[int]:
         """Give numbers to new (model, version) pairs, most frequent first; returns the new numbers."""
-        tokens, first, counts = np.unique(mix(model, version), return_index=True, return_counts=True)
+        pairs = mix(model, version)
+        if all(token in self._bases for token in distinct(pairs)[0].tolist()):
+            return []
+        tokens, first, counts = np.unique(pairs, return_index=True, return_counts=True)
         new = sorted(
             (-count, names.text(model[at]), names.text(version[at]), token)
             for token, at, count in zip(tokens.tolist(), first.tolist(), counts.tolist(), strict=True)
@@ -72,7 +75,7 @@ class Groups:
                 numbers.append(number)
         return numbers
 
-    def admit_segments(self, segments: Cells, base: Ints, names: Names, spec_of: dict[str, ModelSpec]) -> bool:
+    def admit_segments(self, segments: Cells, base: Ints, names: Names, spec_of: SpecOf) -> bool:
         """Give numbers to new segment values, most frequent first; says whether there were any."""
         found: Counter[tuple[int, str, str]] = Counter()
         for group, key, _, values in _columns(segments, base, names):
@@ -93,7 +96,7 @@ class Groups:
         groups: list[Ints] = [base[rows[0]]]
         for group, key, mine, values in _columns(segments, base, names):
             other = self._values.get(_value_token(group, key, class_token(OTHER_VALUE)), -1)
-            tokens, inverse = np.unique(tokens_of(values), return_inverse=True)
+            tokens, inverse = distinct(tokens_of(values))
             numbers = [self._values.get(_value_token(group, key, t), other) if t else -1 for t in tokens.tolist()]
             number = np.array(numbers, np.int32)[inverse]
             rows.append(mine[number >= 0].astype(np.int32))
@@ -155,8 +158,8 @@ class Groups:
         self._bases[token] = number
         return number
 
-    def _admit_key(self, base: int, key: str, spec_of: dict[str, ModelSpec]) -> bool:
-        wanted = spec_of[self.keys[base].model].segments
+    def _admit_key(self, base: int, key: str, spec_of: SpecOf) -> bool:
+        wanted = spec_of(self.keys[base].model).segments
         if wanted is not None:
             return key in wanted
         keys = self._segment_keys.setdefault(base, set())

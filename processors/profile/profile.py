@@ -17,13 +17,14 @@ from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
 from processors.profile.limits import BINARY, UNDECIDED, Limits, ModelSpec
 from processors.profile.series import Series, Warming
-from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
+from processors.profile.tokens import class_token, distinct, lookup, mix, runs_by, tokens_of
 from processors.rows import (
     CORRECTION,
     Bytes,
     Cells,
     Explanations,
     Floats,
+    Hashes,
     Ints,
     Names,
     Outcomes,
@@ -45,6 +46,10 @@ class Profile:
         limits = limits or Limits()
         self._groups, self._classes, self._series = Groups(limits), Classes(limits), Series(limits)
         self._warming: dict[int, Warming] = {}
+        self._learnt: set[int] = set()
+        """Combinations of a model, a class and a layout of probabilities from which there is no more to learn."""
+        self._roles: tuple[Bytes, Ints] | None = None
+        """Task and positive class by group number; None after a change."""
         self.revision = 0
         """Grows with every change: what is unchanged need not be saved again."""
 
@@ -136,23 +141,22 @@ class Profile:
             for number in self._groups.admit_versions(rows.model, rows.version, rows.names):
                 model = self.groups[number].model
                 self._classes.add(model, self.spec(model))
-                self.revision += 1
+                self._changed()
         if len(predictions):
             self._admit_columns(predictions)
 
     def admit_labels(self, outcomes: Outcomes) -> None:
         """Give numbers to the classes that labels bring."""
         base = self._groups.base_of(outcomes.model, outcomes.version)
-        for group, rows in self._models(base):
-            changed = self._classes.learn(self.groups[group].model, outcomes.label.take(rows), outcomes.names)
-            self.revision += changed
+        if self._learn_classes(outcomes.model, outcomes.label, np.zeros(len(base), np.uint64), base, outcomes.names):
+            self._changed()
 
     def learn(self, rows: PredictionRows) -> list[int]:
         """Feed a measured pane to the versions that still warm up; returns those whose series it sealed."""
         sealed = []
-        for base, mine in runs_by(rows.base):
-            if base < 0 or not self._series.unsealed(base):
-                continue
+        cold = np.flatnonzero(self._series.warming(len(self.groups))[rows.base])
+        for base, part in runs_by(rows.base[cold]):
+            mine = cold[part]
             warming = self._warming.setdefault(base, Warming())
             table = rows.table
             warming.add(table.features.take(mine), table.key[mine], rows.start, rows.end, table.names)
@@ -173,7 +177,7 @@ class Profile:
         warming.add(reference.features, reference.key, 0, 0, reference.names)
         self._seal(number, warming)
         self._warming.pop(number, None)
-        self.revision += 1
+        self._changed()
 
     def retire(self, base: int) -> tuple[frozenset[int], frozenset[int]]:
         """Free a version: returns the numbers of its groups and series, which monitors must forget."""
@@ -182,7 +186,8 @@ class Profile:
         self._warming.pop(base, None)
         if not self._groups.versions(model):
             self._classes.retire(model)
-        self.revision += 1
+            self._learnt.clear()
+        self._changed()
         return groups, series
 
     # Location.
@@ -195,7 +200,7 @@ class Profile:
         """A pane's predictions with every coordinate. All rows must be admitted, in canonical order."""
         base = self.base_of(table.model, table.version)
         member_row, member_group = self._groups.members(table.segments, base, table.names)
-        scores = self._class_scores(table.proba, base, table.names)
+        scores = self._class_scores(table.proba, table.model, base, table.names)
         return PredictionRows(
             start,
             end,
@@ -203,8 +208,8 @@ class Profile:
             base,
             member_row,
             member_group,
-            self._tasks(base),
-            self._class_numbers(table.prediction, base),
+            self._role(base)[0],
+            self._class_numbers(table.prediction, table.model, base),
             table.prediction.numbers(),
             self._positive_scores(table.score, scores, base),
             self._series.locate(table.features, base, table.names),
@@ -215,7 +220,7 @@ class Profile:
         """A pane's outcomes with every coordinate. All rows must be admitted, in canonical order."""
         base = self.base_of(table.model, table.version)
         member_row, member_group = self._groups.members(table.segments, base, table.names)
-        scores = self._class_scores(table.proba, base, table.names)
+        scores = self._class_scores(table.proba, table.model, base, table.names)
         return OutcomeRows(
             start,
             end,
@@ -223,11 +228,11 @@ class Profile:
             base,
             member_row,
             member_group,
-            self._tasks(base),
+            self._role(base)[0],
             table.how != CORRECTION,
-            self._class_numbers(table.prediction, base),
-            self._class_numbers(table.label, base),
-            self._class_numbers(table.before, base),
+            self._class_numbers(table.prediction, table.model, base),
+            self._class_numbers(table.label, table.model, base),
+            self._class_numbers(table.before, table.model, base),
             table.prediction.numbers(),
             table.label.numbers(),
             table.before.numbers(),
@@ -268,6 +273,8 @@ class Profile:
         """Become the profile that `to_state` described."""
         self._groups.load(state["groups"])
         self._classes.load(state["classes"], self.spec)
+        self._learnt.clear()
+        self._roles = None
         self._series.load(state["series"])
         self._warming = {int(base): Warming.from_state(tree) for base, tree in state["warming"].items()}
 
@@ -277,32 +284,51 @@ class Profile:
 
     # Parts.
 
+    def _changed(self) -> None:
+        self.revision += 1
+        self._roles = None
+
     def _admit_columns(self, rows: Predictions) -> None:
         base = self.base_of(rows.model, rows.version)
-        changed = False
-        for group, mine in self._models(base):
-            names = self._proba_classes(rows.proba.take(mine), rows.names)
-            changed |= self._classes.learn(self.groups[group].model, rows.prediction.take(mine), rows.names, names)
-        specs = {model: classes.spec for model, classes in self._classes.models.items()}
-        changed |= self._groups.admit_segments(rows.segments, base, rows.names, specs)
+        changed = self._learn_classes(rows.model, rows.prediction, rows.proba.layout, base, rows.names)
+        changed |= self._groups.admit_segments(rows.segments, base, rows.names, self.spec)
         changed |= self._series.admit(rows.features, base, rows.names, self._feature_types)
         changed |= self._series.admit(rows.attributions, base, rows.names, self._feature_types)
-        self.revision += changed
+        if changed:
+            self._changed()
 
-    def _proba_classes(self, proba: Cells, names: Names) -> list[str]:
-        classes: set[str] = set()
-        for layout in np.unique(proba.layout[proba.size > 0]).tolist():
-            classes.update(names.layouts[layout])
-        return sorted(classes)
+    def _learn_classes(self, model: Hashes, scalars: Scalars, layout: Hashes, base: Ints, names: Names) -> bool:
+        """Let models learn from predictions (with the `layout` of their probabilities, 0 without any) or labels.
+
+        Only models that bring a combination from which they have not learnt, for the rest would change nothing.
+        """
+        rows = np.flatnonzero((base >= 0) & (self._role(base)[0] != REGRESSION))
+        combined = mix(mix(model[rows], tokens_of(scalars)[rows]), layout[rows])
+        unique, place = distinct(combined)
+        new = np.array([token not in self._learnt for token in unique.tolist()], np.bool_)
+        if not new.any():
+            return False
+        changed = False
+        for group, part in self._models(base[rows]):
+            if new[place[part]].any():
+                changed |= self._learn_model(group, rows[part], scalars, layout, names)
+                if not self._classes.full(self.groups[group].model):
+                    self._learnt.update(combined[part].tolist())
+        return changed
+
+    def _learn_model(self, group: int, rows: Any, scalars: Scalars, layout: Hashes, names: Names) -> bool:
+        named: set[str] = set()
+        for wide in distinct(layout[rows])[0].tolist():
+            named.update(names.layouts[wide] if wide else ())
+        return self._classes.learn(self.groups[group].model, scalars.take(rows), names, sorted(named))
 
     def _models(self, base: Ints) -> list[tuple[int, Any]]:
-        """(one group of the model, its rows) for each model among the rows."""
+        """(one group of the model, its rows) for each model among the rows, all of which are monitored."""
         found: dict[str, list[Any]] = {}
         first: dict[str, int] = {}
         for group, rows in runs_by(base):
-            if group >= 0:
-                first.setdefault(self.groups[group].model, group)
-                found.setdefault(self.groups[group].model, []).append(rows)
+            first.setdefault(self.groups[group].model, group)
+            found.setdefault(self.groups[group].model, []).append(rows)
         return [(first[model], np.concatenate(found[model])) for model in sorted(found)]
 
     def _feature_types(self, base: int) -> Mapping[str, str]:
@@ -313,7 +339,8 @@ class Profile:
         if number < 0:
             names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
             words = Names({text_hash(model): model, text_hash(version): version})
-            for number in self._groups.admit_versions(*names, words):
+            for admitted in self._groups.admit_versions(*names, words):
+                number = admitted
                 self._classes.add(model, self.spec(model))
         return number
 
@@ -325,42 +352,41 @@ class Profile:
             if feature in samples:
                 self._series.seal(number, samples[feature], names, types.get(feature))
 
-    def _tasks(self, base: Ints) -> Bytes:
-        groups, inverse = np.unique(base, return_inverse=True)
-        tasks = [self.task(group) if group >= 0 else UNDECIDED for group in groups.tolist()]
-        return np.array(tasks, np.uint8)[inverse]
+    def _role(self, base: Ints) -> tuple[Bytes, Ints]:
+        """Task and positive class (-1: none, or the task is not binary) of each row's model."""
+        if self._roles is None:
+            live = [group if base >= 0 else -1 for group, base in enumerate(self.group_base.tolist())]
+            tasks = [UNDECIDED if group < 0 else self.task(group) for group in live]
+            positive = [self.positive(at) if task == BINARY else -1 for at, task in enumerate(tasks)]
+            self._roles = np.array([*tasks, UNDECIDED], np.uint8), np.array([*positive, -1], np.int32)
+        tasks_of, positive_of = self._roles
+        return tasks_of[base], positive_of[base]
 
-    def _class_numbers(self, scalars: Scalars, base: Ints) -> Ints:
-        numbers = np.full(len(base), -1, np.int32)
-        for group, rows in runs_by(base):
-            if group >= 0:
-                classes = self._classes.models[self.groups[group].model].numbers
-                numbers[rows] = lookup(tokens_of(scalars.take(rows)), classes)
-        return numbers
+    def _class_numbers(self, scalars: Scalars, model: Hashes, base: Ints) -> Ints:
+        numbers = lookup(mix(model, tokens_of(scalars)), self._classes.number_of)
+        return np.where(base >= 0, numbers, -1).astype(np.int32)
 
-    def _class_scores(self, proba: Cells, base: Ints, names: Names) -> ClassScores:
+    def _class_scores(self, proba: Cells, model: Hashes, base: Ints, names: Names) -> ClassScores:
         """Probabilities of admitted classes, by (row, class)."""
         wide = np.flatnonzero((proba.size > 0) & (base >= 0))
         rows, classes, values = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0)]
         numbers = proba.values.numbers()
-        for _, part in runs_by(mix(proba.layout[wide], base[wide].astype(np.uint64))):
+        for layout, part in runs_by(proba.layout[wide]):
             mine = wide[part]
-            known = self._classes.models[self.groups[int(base[mine[0]])].model]
-            for place, name in enumerate(names.layouts[int(proba.layout[mine[0]])]):
-                number = known.numbers.get(class_token(name), -1)
-                if number >= 0:
-                    rows.append(mine.astype(np.int32))
-                    classes.append(np.full(len(mine), number, np.int32))
-                    values.append(numbers[proba.start[mine] + place])
+            tokens = np.array([class_token(name) for name in names.layouts[layout]], np.uint64)
+            number = lookup(mix(model[mine][:, None], tokens).ravel(), self._classes.number_of)
+            cell = (proba.start[mine][:, None] + np.arange(len(tokens))).ravel()
+            known = np.flatnonzero(number >= 0)
+            rows.append(np.repeat(mine.astype(np.int32), len(tokens))[known])
+            classes.append(number[known])
+            values.append(numbers[cell[known]])
         row, label, value = np.concatenate(rows), np.concatenate(classes), np.concatenate(values)
         order = np.lexsort((label, row))
         return ClassScores(row[order], label[order], value[order])
 
     def _positive_scores(self, score: Floats, scores: ClassScores, base: Ints) -> Floats:
         """`score` where it is given, else the positive class's probability; NaN for other tasks than binary."""
-        groups, inverse = np.unique(base, return_inverse=True)
-        found = [self.positive(group) if group >= 0 and self.task(group) == BINARY else -1 for group in groups.tolist()]
-        positive = np.array(found, np.int32)[inverse]
+        positive = self._role(base)[1]
         result = score.copy()
         mine = (scores.label == positive[scores.row]) & np.isnan(result[scores.row])
         result[scores.row[mine]] = scores.probability[mine]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ _MASK = (1 << 64) - 1
 def mix(a: Hashes, b: Hashes) -> Hashes:
     """One hash for each pair of hashes; the order of the pair counts."""
     mixed = (a ^ (b + _MIX + (a << np.uint64(6)) + (a >> np.uint64(2)))) * _MIX
-    return mixed ^ (mixed >> np.uint64(29))
+    return np.asarray(mixed ^ (mixed >> np.uint64(29)))
 
 
 def mix_one(a: int, b: int) -> int:
@@ -40,6 +41,7 @@ def canonical(text: str) -> float | str:
     return number + 0.0 if math.isfinite(number) and "_" not in text else text
 
 
+@lru_cache(maxsize=4096)
 def class_token(text: str) -> int:
     """`tokens_of` a class given by name."""
     value = canonical(text)
@@ -69,14 +71,28 @@ def class_order(name: str) -> tuple[int, float, str]:
 
 def lookup(tokens: Hashes, numbers: dict[int, int], default: int = -1) -> Any:
     """The number of each token, int32; `default` where it has none. One dictionary look-up a distinct token."""
-    unique, inverse = np.unique(tokens, return_inverse=True)
+    unique, inverse = distinct(tokens)
     return np.array([numbers.get(token, default) for token in unique.tolist()], np.int32)[inverse]
+
+
+def distinct(values: Any) -> tuple[Any, Any]:
+    """The distinct values, ascending, and where each value stands among them. Quick where all are the same."""
+    if alike(values):
+        return values[:1], np.zeros(len(values), np.intp)
+    return np.unique(values, return_inverse=True)
+
+
+def alike(values: Any) -> bool:
+    """Are all values the same? So it is in most columns of a small pane, and in many of a large one."""
+    return len(values) < 2 or bool((values == values[0]).all())
 
 
 def runs_by(values: Any) -> list[tuple[int, Index]]:
     """(value, positions) for each distinct value, ascending; positions ascend too."""
+    if alike(values):
+        return [(int(values[0]), np.arange(len(values)))] if len(values) else []
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    parts = np.split(order, cuts) if len(order) else []
-    return [(int(values[part[0]]), part) for part in parts]
+    cuts = (np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()
+    bounds = zip([0, *cuts], [*cuts, len(order)], strict=True)
+    return [(int(ordered[low]), order[low:high]) for low, high in bounds]
