@@ -94,7 +94,7 @@ class Table:
 
     @classmethod
     def _columns(cls) -> tuple[str, ...]:
-        return _columns_of(cls)
+        return _columns_of(cls)  # type: ignore[arg-type]
 
     def _map(self, change: Any) -> Self:
         columns = (getattr(self, name) for name in self._columns())
@@ -102,8 +102,8 @@ class Table:
 
 
 @cache
-def _columns_of(table: type[Table]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(table))  # type: ignore[arg-type]
+def _columns_of(table: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(table))
 
 
 def is_all(index: Index, size: int) -> bool:

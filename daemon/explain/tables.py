@@ -36,13 +36,13 @@ def to_table(explained: Explained) -> Explanations:
 def from_events(rows: PredictionRows) -> Explanations:
     """The attributions of the predictions that carry any, in the order of the rows."""
     table = rows.table
-    carrying = table.take(table.attributions.size > 0)
+    carrying = np.flatnonzero(table.attributions.size)
     return Explanations(
-        time=carrying.time,
-        model=carrying.model,
-        version=carrying.version,
-        key=carrying.key,
-        id=carrying.id,
-        attributions=carrying.attributions,
-        names=carrying.names,
+        time=table.time[carrying],
+        model=table.model[carrying],
+        version=table.version[carrying],
+        key=table.key[carrying],
+        id=table.id[carrying],
+        attributions=table.attributions.take(carrying),
+        names=table.names,
     )

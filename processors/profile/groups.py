@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from processors.profile.limits import Limits, ModelSpec
-from processors.profile.tokens import class_name, class_token, lookup, mix, mix_one, runs_by, tokens_of
+from processors.profile.tokens import class_name, class_token, distinct, lookup, mix, mix_one, runs_by, tokens_of
 from processors.rows import Cells, Hashes, Index, Ints, Names, Scalars, text_hash
 
 OTHER_VALUE = "(other)"
 """Segment value of rows whose own value was not admitted."""
+
+SpecOf = Callable[[str], ModelSpec]
+"""What the operator said of a model."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
-from processors.profile.limits import BINARY, UNDECIDED, Limits, ModelSpec
+from processors.profile.limits import BINARY, REGRESSION, UNDECIDED, Limits, ModelSpec
 from processors.profile.series import Series, Warming
-from processors.profile.tokens import class_token, distinct, lookup, mix, runs_by, tokens_of
+from processors.profile.tokens import alike, class_token, distinct, lookup, mix, runs_by, tokens_of
 from processors.rows import (
     CORRECTION,
     Bytes,
@@ -154,7 +154,7 @@ class Profile:
     def learn(self, rows: PredictionRows) -> list[int]:
         """Feed a measured pane to the versions that still warm up; returns those whose series it sealed."""
         sealed = []
-        cold = np.flatnonzero(self._series.warming(len(self.groups))[rows.base])
+        cold = np.flatnonzero(self._series.awaited(len(self.groups))[rows.base])
         for base, part in runs_by(rows.base[cold]):
             mine = cold[part]
             warming = self._warming.setdefault(base, Warming())
@@ -312,7 +312,7 @@ class Profile:
         for group, part in self._models(base[rows]):
             if new[place[part]].any():
                 changed |= self._learn_model(group, rows[part], scalars, layout, names)
-                if not self._classes.full(self.groups[group].model):
+                if alike(layout[rows[part]]) and not self._classes.full(self.groups[group].model):
                     self._learnt.update(combined[part].tolist())
         return changed
 

@@ -16,14 +16,17 @@ import numpy as np
 
 from processors.kernels import binning
 from processors.profile.limits import Limits
+from processors.profile.slots import Slots
 from processors.profile.tokens import class_name, mix, runs_by, tokens_of
-from processors.rows import MISSING, TEXT, Cells, Floats, Ints, Longs, Names, Scalars
+from processors.rows import MISSING, TEXT, Bools, Cells, Floats, Ints, Longs, Names, Scalars
 from processors.slices import Located
 
 MOST_CATEGORIES = binning.WIDTH - binning.REGULAR
 INTERVALS = 20
 _RESERVED = ("missing", "wrong type", "below range", "above range")
 _COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary")
+
+_NO_CELLS = Located(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0))
 
 
 class Series:
@@ -42,7 +45,7 @@ class Series:
         self.cut_off: Counter[str] = Counter()
         self._limits = limits
         self._of: dict[int, dict[str, int]] = {}
-        self._slots: dict[tuple[int, int], Ints] = {}
+        self._slots = Slots(4 * limits.models)
         self._free: list[int] = []
 
     def of(self, base: int) -> Mapping[str, int]:
@@ -53,13 +56,14 @@ class Series:
         """Give numbers to new features; `types(base)` gives configured types by name. Says whether there were any."""
         before = len(self.feature) - len(self._free)
         wide = np.flatnonzero((cells.size > 0) & (base >= 0))
+        token = mix(cells.layout[wide], base[wide].astype(np.uint64))
+        new = np.flatnonzero(self._slots.unknown(token))
         found: Counter[tuple[int, str]] = Counter()
-        for _, part in runs_by(mix(cells.layout[wide], base[wide].astype(np.uint64))):
-            row = wide[part[0]]
+        for _, part in runs_by(token[new]):
+            row = wide[new[part[0]]]
             group, layout = int(base[row]), int(cells.layout[row])
-            if (group, layout) not in self._slots:
-                known = self.of(group)
-                found.update({(group, name): len(part) for name in names.layouts[layout] if name not in known})
+            known = self.of(group)
+            found.update({(group, name): len(part) for name in names.layouts[layout] if name not in known})
         for (group, name), _ in sorted(found.items(), key=lambda item: (-item[1], item[0])):
             self._admit(group, name, types(group).get(name))
         return len(self.feature) - len(self._free) > before
@@ -73,8 +77,16 @@ class Series:
         """Numbers of a version's series that still await their sample, ascending."""
         return sorted(number for number in self.of(base).values() if self.type[number] == binning.UNSEALED)
 
+    def awaited(self, groups: int) -> Bools:
+        """Which (model, version)s have unsealed series? By group number, with a place more for the number -1."""
+        mask = np.zeros(groups + 1, np.bool_)
+        mask[self.group[(self.type == binning.UNSEALED) & (self.group >= 0)]] = True
+        return mask
+
     def locate(self, cells: Cells, base: Ints, names: Names) -> Located:
         """Row, series, bin and value of every monitored cell, in row order."""
+        if not len(cells.values):
+            return _NO_CELLS
         slot_of_row, slot_start, slot_series = self._slot_table(cells, base, names)
         row, series, bins = binning.locate(
             slot_of_row,
@@ -131,7 +143,7 @@ class Series:
         gone = sorted(self._of.pop(base, {}).values(), reverse=True)
         self.group[gone] = -1
         self._free = sorted([*self._free, *gone], reverse=True)
-        self._slots = {key: slots for key, slots in self._slots.items() if key[0] != base}
+        self._slots.forget(base)
         return frozenset(gone)
 
     def to_state(self) -> dict[str, Any]:
@@ -144,8 +156,8 @@ class Series:
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
-        self._free = np.flatnonzero(self.group < 0)[::-1].tolist()
-        self._of, self._slots = {}, {}
+        self._free = np.flatnonzero(self.group[: len(self.feature)] < 0)[::-1].tolist()
+        self._of, self._slots = {}, Slots(4 * self._limits.models)
         for number in np.flatnonzero(self.group >= 0).tolist():
             self._of.setdefault(int(self.group[number]), {})[self.feature[number]] = number
 
@@ -160,7 +172,7 @@ class Series:
         self.bins[number], self.upper[number] = 0, np.nan
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
-        self._slots = {key: slots for key, slots in self._slots.items() if key[0] != base}
+        self._slots.forget(base)
         return number
 
     def _new(self) -> int:
@@ -178,28 +190,17 @@ class Series:
             self.group[number:] = -1
         return number
 
-    def _slot_table(self, cells: Cells, base: Ints, names: Names) -> tuple[Longs, Longs, Ints]:
+    def _slot_table(self, cells: Cells, base: Ints, names: Names) -> tuple[Ints, Longs, Ints]:
         """For each row the number of its slots, where each slots begin, and all slots one after the other."""
-        number = np.zeros(len(base), np.int64)
-        parts, starts, end = [np.zeros(0, np.int32)], [0], 0
-        for place, (_, rows) in enumerate(runs_by(mix(cells.layout, base.astype(np.uint64)))):
-            slots = self._slots_of(int(base[rows[0]]), int(cells.layout[rows[0]]), names, int(cells.size[rows[0]]))
-            number[rows] = place
-            starts.append(end + len(slots))
-            parts.append(slots)
-            end += len(slots)
-        return number, np.array(starts, np.int64), np.concatenate(parts)
-
-    def _slots_of(self, base: int, layout: int, names: Names, size: int) -> Ints:
-        slots = self._slots.get((base, layout))
-        if slots is None:
-            of = self.of(base)
-            features = names.layouts[layout] if size else ()
-            slots = np.array([-1 if base < 0 else of.get(feature, -1) for feature in features], np.int32)
-            if len(self._slots) > 4 * self._limits.models:
-                self._slots.clear()
-            self._slots[base, layout] = slots
-        return slots
+        token = mix(cells.layout, base.astype(np.uint64))
+        new = np.flatnonzero(self._slots.unknown(token))
+        for one, part in runs_by(token[new]):
+            row = new[part[0]]
+            group, of = int(base[row]), self.of(int(base[row]))
+            features = names.layouts[int(cells.layout[row])] if cells.size[row] else ()
+            series = np.array([-1 if group < 0 else of.get(feature, -1) for feature in features], np.int32)
+            self._slots.add(group, one, series)
+        return self._slots.places(token), *self._slots.runs()
 
     def _seal_intervals(self, number: int, sample: Floats) -> None:
         distinct = np.unique(sample)

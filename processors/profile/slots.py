@@ -1,0 +1,56 @@
+"""Which series do the cells of a row belong to? Told once for each (version, layout) that occurs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from processors.profile.tokens import lookup
+from processors.rows import Bools, Hashes, Ints, Longs
+
+
+class Slots:
+    """Runs of series numbers, one number for each name of a layout, by a token of (version, layout)."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._runs: dict[int, Ints] = {}
+        self._of_base: dict[int, list[int]] = {}
+        self._places: dict[int, int] | None = None
+        """Place of each run in the arrays below; None after a change."""
+        self._start = np.zeros(0, np.int64)
+        self._series = np.zeros(0, np.int32)
+
+    def unknown(self, tokens: Hashes) -> Bools:
+        """Which tokens have no run yet?"""
+        return np.asarray(self.places(tokens) < 0)
+
+    def add(self, base: int, token: int, series: Ints) -> None:
+        """Keep the run of a layout of a version; -1 in it for what is not monitored."""
+        if len(self._runs) > self._most:
+            self._runs, self._of_base = {}, {}
+        self._runs[token] = series
+        self._of_base.setdefault(base, []).append(token)
+        self._places = None
+
+    def forget(self, base: int) -> None:
+        """Drop the runs of a version: its series have changed."""
+        for token in self._of_base.pop(base, ()):
+            self._runs.pop(token, None)
+            self._places = None
+
+    def places(self, tokens: Hashes) -> Ints:
+        """Place of each token's run among `runs`, -1 where there is none."""
+        return np.asarray(lookup(tokens, self._index()))
+
+    def runs(self) -> tuple[Longs, Ints]:
+        """Where each run begins, and all runs one after the other."""
+        self._index()
+        return self._start, self._series
+
+    def _index(self) -> dict[int, int]:
+        if self._places is None:
+            self._places = {token: place for place, token in enumerate(self._runs)}
+            sizes = [0, *map(len, self._runs.values())]
+            self._start = np.cumsum(sizes, dtype=np.int64)
+            self._series = np.concatenate([np.zeros(0, np.int32), *self._runs.values()])
+        return self._places
