@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,10 @@ def _explained(model: ModelConfig, own: ModelConfig, place: Place) -> Iterator[F
     yield from _file(own.explain.background_file, (*place, "background_file"))
     if explain.model_file is None:
         return
-    if "{version}" not in explain.model_file and own.explain.model_file is not None:
+    if (
+        not {"{version}", "{model}"} & set(re.findall(r"{\w+}", explain.model_file))
+        and own.explain.model_file is not None
+    ):
         yield from _file(Path(explain.model_file), (*place, "model_file"))
     joblib = explain.format == "joblib" or (
         explain.format == "auto" and explain.model_file.endswith((".joblib", ".pkl", ".pickle"))

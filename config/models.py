@@ -45,7 +45,7 @@ class ModelExplain(Section):
     sample: Count | None = None
     """Rows to explain per pane and version; `explain.sample` if not given."""
     model_file: str | None = None
-    """The trained model; `{version}` in the path stands for the version."""
+    """The trained model; `{version}` in the path stands for the version, `{model}` for the model's name."""
     format: Literal["auto", "skops", "joblib", "xgboost", "lightgbm", "onnx"] = "auto"
     """How the file is written; `auto` goes by its ending."""
     sha256: ByVersion = Field(default_factory=dict)
@@ -54,18 +54,14 @@ class ModelExplain(Section):
     """Loading joblib files runs code from them; say that you trust it."""
     features: Names = ()
     """Names of the features in the order in which the model takes them; the file's own if not given."""
+    categories: dict[str, Names] = Field(default_factory=dict)
+    """Texts of categorical features in the order in which the model numbers them, if its file doesn't say it."""
+    trusted: Names = ()
+    """Further types that a skops file may hold; look at them before you name them."""
     background_file: Path | None = None
     """NDJSON events to compare against; rows from the stream if not given."""
     output: Literal["auto", "raw", "probability"] = "auto"
     """What to explain: the margin (`raw`) or the probability."""
-
-    def file_for(self, version: str) -> Path | None:
-        """The model file of this version."""
-        return None if self.model_file is None else Path(self.model_file.replace("{version}", version))
-
-    def sha256_for(self, version: str) -> str | None:
-        """The digest that the file of this version must have."""
-        return self.sha256.get(version, self.sha256.get("*"))
 
 
 class Threshold(Section):

@@ -209,7 +209,7 @@ def explainer(config: Config, *, blocking: bool) -> Explainer | None:
     """The explainer, if any model has a file. Raises `ModelRefused`."""
     files = {name: model_file(config, name) for name in config.models}
     others = model_file(config, "*")
-    if not config.explain.enabled or (others is None and not any(files.values())):
+    if others is None and not any(files.values()):
         return None
     settings = ExplainSettings(
         sample=config.for_model("*").explain.sample or config.explain.sample,

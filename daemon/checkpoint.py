@@ -20,6 +20,8 @@ from daemon.state.steps import Step, reached
 from daemon.state.store import Loaded, Store
 from processors.packing import pack, unpack
 
+EXPLAINER = "explainer"
+
 _COST_SHARE = 20
 """A commit is due once so many times its own cost have passed, within the bounds."""
 _ENOUGH = 10_000
@@ -39,6 +41,8 @@ class Durable:
         self._store, self._outbox, self._source, self._bounds_s = store, outbox, source, bounds_s
         self._saving: LedgerSaving | None = None
         self._saved: set[str] = set()
+        self._explained = 0
+        """Revision of the explainer's state that was saved last."""
         self._committed_at = time.monotonic()
         self._cost_s = 0.0
         self._untold: Mapping[Partition, Position] = {}
@@ -53,6 +57,10 @@ class Durable:
         pipeline.restore(unpack(loaded.items["pipeline"]))
         parts.clocks.load(unpack(loaded.items["clocks"]))
         parts.watch.restore(loaded.items)
+        if parts.explainer is not None:
+            known = loaded.items.get(EXPLAINER)
+            parts.explainer.load({"rows": []} if known is None else unpack(known))
+            self._explained = parts.explainer.revision
         saving.restore(loaded.items, loaded.chunks, pipeline.closed_until)
 
     def add(self, queue: str, messages: Sequence[Message]) -> None:
@@ -79,6 +87,9 @@ class Durable:
             commit.put("clocks", pack(parts.clocks.to_state()))
             commit.put("alerts", pack(parts.life.to_state()))
             self._saved = parts.watch.stage(commit.put, commit.delete, self._saved)
+            if parts.explainer is not None and parts.explainer.revision != self._explained:
+                self._explained = parts.explainer.revision
+                commit.put(EXPLAINER, pack(parts.explainer.to_state()))
             if self._saving is not None:
                 self._saving.stage(commit, pipeline.closed_until)
             self._outbox.stage(commit)

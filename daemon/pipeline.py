@@ -321,6 +321,7 @@ class Pipeline:
         for key in parts.watch.retired:
             if parts.explainer is not None:
                 parts.explainer.forget(key.model, key.version)
+                self._problems.pop((key.model, key.version), None)
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
         for monitor in parts.watch.restarted:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor)
@@ -355,8 +356,8 @@ class Pipeline:
         """Log why versions are not explained, each reason once."""
         for (model, version), why in problems.items():
             if self._problems.get((model, version)) != why:
+                self._problems[model, version] = why
                 log.warning("not explained", model=model, version=version, why=why)
-        self._problems = dict(problems)
 
     def _finish(self) -> None:
         """The end of a finite input. A dump says how far its run had closed; anything else is closed to the end."""

@@ -52,17 +52,18 @@ def mistakes(config: Config, path: Path) -> list[str]:
 
 
 def _models(config: Config) -> Iterator[tuple[Place, str]]:
-    from daemon.explain.models import ModelFile, ModelRefused, check_at_start
+    from daemon import app
+    from daemon.explain.models import ModelRefused, check_at_start
 
-    for name in config.models:
-        said = config.for_model(name).explain
-        if said.model_file is None or not said.enabled:
-            continue
-        file = ModelFile(said.model_file, said.format, said.sha256, said.trust, said.features, output=said.output)
+    for name in ("*", *config.models):
+        own = config.models.get(name, config.defaults)
+        where = ("models", name) if name in config.models and own.explain.model_file else ("defaults",)
         try:
-            check_at_start(file)
+            file = app.model_file(config, name)
+            if file is not None:
+                check_at_start(file)
         except ModelRefused as refused:
-            yield ("models", name, "explain", "model_file"), str(refused)
+            yield (*where, "explain", "model_file"), str(refused)
 
 
 def _references(config: Config) -> Iterator[tuple[Place, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from daemon.explain.features import FeatureRows
-from daemon.explain.models import ModelFile, ModelRefused
+from daemon.explain.models import ModelFile, ModelFiles, ModelRefused
 
 Key = tuple[str, str]
 
@@ -21,16 +21,17 @@ class Backgrounds:
     def __init__(self, size: int, files: Mapping[str, ModelFile]) -> None:
         """Read the files that the configuration names. Raises `ModelRefused` on one that holds no events."""
         self._size = size
-        self._fixed = {
-            model: _from_file(file.background_path, size) for model, file in files.items() if file.background_path
-        }
+        self._files = files
+        others = [files.others] if isinstance(files, ModelFiles) and files.others else []
+        paths = {file.background_path for file in (*files.values(), *others) if file.background_path}
+        self._fixed = {path: _from_file(path, size) for path in sorted(paths)}
         self._rows: dict[Key, FeatureRows] = {}
         self.revision = 0
         """Grows with every change: what is unchanged need not be saved again."""
 
     def wanted(self, key: Key) -> int:
         """How many more rows the version's background needs."""
-        if key[0] in self._fixed:
+        if self._of_file(key) is not None:
             return 0
         return self._size - len(self._rows[key]) if key in self._rows else self._size
 
@@ -44,7 +45,11 @@ class Backgrounds:
 
     def of(self, key: Key) -> FeatureRows | None:
         """The version's background; None before it is full."""
-        return None if self.wanted(key) else self._fixed.get(key[0]) or self._rows[key]
+        return None if self.wanted(key) else self._of_file(key) or self._rows[key]
+
+    def _of_file(self, key: Key) -> FeatureRows | None:
+        file = self._files.get(key[0])
+        return self._fixed.get(file.background_path) if file is not None and file.background_path else None
 
     def forget(self, key: Key) -> None:
         """Free a retired version's rows."""
@@ -56,8 +61,10 @@ class Backgrounds:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described, as far as the size still fits."""
-        for model, version, rows in state["rows"]:
-            self._rows[model, version] = FeatureRows.from_state(rows).head(self._size)
+        self._rows = {
+            (model, version): FeatureRows.from_state(rows).head(self._size) for model, version, rows in state["rows"]
+        }
+        self.revision += 1
 
 
 def _from_file(path: str, size: int) -> FeatureRows:

@@ -35,7 +35,16 @@ def explainable(estimator: Any, file: ModelFile) -> Model:
         return lightgbm.explainable(estimator.booster_, file)
     own = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
     features = ordered_features(file, own, int(getattr(estimator, "n_features_in_", len(own))))
-    return _by_method(estimator, features, file)
+    model = _by_method(estimator, features, file)
+    model.classes = tuple(map(_class_name, getattr(estimator, "classes_", ())))
+    return model
+
+
+def _class_name(value: Any) -> str:
+    """A class as events name it: 1, "1", 1.0 and true are one."""
+    if isinstance(value, bool | np.bool_ | np.integer) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return str(value)
 
 
 def _by_method(estimator: Any, features: tuple[str, ...], file: ModelFile) -> Model:
@@ -44,7 +53,9 @@ def _by_method(estimator: Any, features: tuple[str, ...], file: ModelFile) -> Mo
     if kind.startswith(_PROBABILITY_TREES) or (kind.startswith(_MARGIN_TREES) and not probability):
         contributions = _paths(estimator, len(features))
         if contributions is not None:
-            return TreeModel(contributions, features, file.categories)
+            model = TreeModel(contributions, features, file.categories)
+            model.probability = kind.startswith(_PROBABILITY_TREES)
+            return model
     linear = type(estimator).__module__.startswith("sklearn.linear_model") and hasattr(estimator, "coef_")
     if linear and not probability:
         return LinearModel(estimator, features, file.categories)
@@ -73,10 +84,13 @@ def _paths(estimator: Any, width: int) -> Contributions | None:
 
 def _function(estimator: Any, features: tuple[str, ...], file: ModelFile) -> FunctionModel:
     """The estimator as a function. One that was fitted on a table with named columns gets such a table."""
-    call = _call(estimator, file)
+    method = _method(estimator, file)
+    call = _call(estimator, method)
     named = getattr(estimator, "feature_names_in_", None)
     if named is None:
-        return FunctionModel(call, features, file.categories)
+        model = FunctionModel(call, features, file.categories)
+        model.probability = method == "predict_proba"
+        return model
     words = Words(file.categories)
 
     def predict(matrix: Floats) -> Floats:
@@ -86,14 +100,19 @@ def _function(estimator: Any, features: tuple[str, ...], file: ModelFile) -> Fun
         }
         return call(pd.DataFrame(columns))
 
-    return FunctionModel(predict, features, file.categories, words)
+    model = FunctionModel(predict, features, file.categories, words)
+    model.probability = method == "predict_proba"
+    return model
 
 
-def _call(estimator: Any, file: ModelFile) -> Predict:
+def _method(estimator: Any, file: ModelFile) -> str:
     methods = ["predict_proba", "decision_function", "predict"]
     if file.output == "raw":
         methods.insert(0, "decision_function")
-    method = next(name for name in methods if hasattr(estimator, name))
+    return next(name for name in methods if hasattr(estimator, name))
+
+
+def _call(estimator: Any, method: str) -> Predict:
     call = getattr(estimator, method)
 
     def predict(rows: Any) -> Floats:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from daemon.explain.asking import Asker
 from daemon.explain.backgrounds import Backgrounds
 from daemon.explain.budget import CpuBudget
 from daemon.explain.features import FeatureRows
-from daemon.explain.models import ModelFile, check_at_start
+from daemon.explain.models import ModelFile, ModelFiles, check_at_start
 from daemon.explain.request import Explained, Request
 from daemon.explain.waiting import Waiting
 from processors.rows import Ints
@@ -40,6 +40,13 @@ class ExplainSettings:
     timeout_s: float = 30.0
     background: int = 100
     seed: int = 0
+    samples: Mapping[str, int] = field(default_factory=dict)
+    """Rows per pane and version of models that differ in it."""
+
+    @property
+    def most(self) -> int:
+        """Rows per pane and version of the model of which most are explained."""
+        return max([self.sample, *self.samples.values()])
 
 
 class Explainer:
@@ -59,8 +66,9 @@ class Explainer:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check the files of `models`; starts no process. Raises `ModelRefused`."""
-        self._models, self._settings, self._now = dict(models), settings or ExplainSettings(), now
-        for file in self._models.values():
+        self._models, self._settings, self._now = models, settings or ExplainSettings(), now
+        others = [models.others] if isinstance(models, ModelFiles) and models.others else []
+        for file in (*models.values(), *others):
             check_at_start(file)
         self.counters: Counter[str] = Counter()
         """Predictions `explained`, and those dropped by reason."""
@@ -98,11 +106,12 @@ class Explainer:
 
         Predictions that carry attributions are left out: those are used as they are (`tables.from_events`).
         """
-        table = rows.table
+        table, settings = rows.table, self._settings
         group = np.where(table.attributions.size == 0, rows.base, -1).astype(np.int32)
-        for at in _by_group(bottom_k(table.key, group, self._settings.sample, self._settings.seed), group):
-            model, version = table.names.text(table.model[at[0]]), table.names.text(table.version[at[0]])
-            if model in self._models:
+        for every in _by_group(bottom_k(table.key, group, settings.most, settings.seed), group):
+            model, version = table.names.text(table.model[every[0]]), table.names.text(table.version[every[0]])
+            at = every[: settings.samples.get(model, settings.sample)]
+            if len(at) and model in self._models:
                 self._feed(rows, group == group[at[0]], (model, version))
                 ids = tuple(table.id[at].tolist())
                 features = _features(rows, at)

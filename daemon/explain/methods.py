@@ -31,6 +31,8 @@ class TreeModel:
     """
 
     needs_background = False
+    classes: tuple[str, ...] = ()
+    probability = False
 
     def __init__(self, contributions: Contributions, features: tuple[str, ...], codes: Categories):
         self.features = features
@@ -45,6 +47,8 @@ class LinearModel:
     """SHAP values of a linear model, features taken as independent: coefficient × (value − background mean)."""
 
     needs_background = True
+    classes: tuple[str, ...] = ()
+    probability = False
 
     def __init__(self, estimator: Any, features: tuple[str, ...], codes: Categories):
         self.features = features
@@ -67,6 +71,8 @@ class FunctionModel:
     """
 
     needs_background = True
+    classes: tuple[str, ...] = ()
+    probability = False
 
     def __init__(self, predict: Predict, features: tuple[str, ...], codes: Categories, words: Words | None = None):
         self.features = features

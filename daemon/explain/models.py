@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
@@ -31,10 +31,12 @@ class ModelRefused(Exception):
 class ModelFile:
     """Where a model is and how to take it, as the configuration's `models[].explain` says.
 
-    `{version}` in `path` stands for the version. `sha256` is by version, `*` for all others. `features` names the
-    features in the order in which the model takes them, if the file does not say it or names them differently from the
-    events. `categories` gives the texts that the model knows by their number. `background_path` is an NDJSON file of
-    prediction events. `trusted` lists further types that a skops file may hold.
+    `{version}` in `path` stands for the version, `{model}` for the model's name. `sha256` is by version, `*` for all
+    others. `features` names the features in the order in which the model takes them, if the file does not say it or
+    names them differently from the events. `categories` gives the texts that the model knows by their number.
+    `background_path` is an NDJSON file of prediction events. `trusted` lists further types that a skops file may
+    hold. `positive` is the class of a binary model whose probability is explained, and `classes` are both in the
+    order of the model's outputs, if the file does not say it.
     """
 
     path: str
@@ -46,6 +48,14 @@ class ModelFile:
     background_path: str | None = None
     output: Output = "auto"
     trusted: tuple[str, ...] = ()
+    positive: str | None = None
+    classes: tuple[str, ...] = ()
+
+    def named(self, model: str) -> ModelFile:
+        """The file of one model, versions left open. Raises `ModelRefused` if its name cannot be part of a file's."""
+        if "{model}" not in self.path:
+            return self
+        return replace(self, path=self.path.replace("{model}", _safe(model, "model", self.path)))
 
     def of(self, version: str) -> ModelFile:
         """The file of one version. Raises `ModelRefused` if the version cannot be part of a file's name.
@@ -56,9 +66,8 @@ class ModelFile:
         digests = {"*": digest} if digest else {}
         if "{version}" not in self.path:
             return replace(self, sha256=digests)
-        if version in {"", ".", ".."} or any(character in version for character in "/\\\0"):
-            raise ModelRefused(f"version {version!r} cannot be part of the file name {self.path}.")
-        return replace(self, path=self.path.replace("{version}", version), sha256=digests)
+        path = self.path.replace("{version}", _safe(version, "version", self.path))
+        return replace(self, path=path, sha256=digests)
 
     @property
     def digest(self) -> str | None:
@@ -72,17 +81,47 @@ class ModelFile:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ModelFile:
         """The file that `to_state` described."""
-        lists = {name: tuple(state[name]) for name in ("features", "trusted")}
+        lists = {name: tuple(state[name]) for name in ("features", "trusted", "classes")}
         categories = {name: tuple(words) for name, words in state["categories"].items()}
         return cls(**{**state, **lists, "categories": categories})
+
+
+class ModelFiles(Mapping[str, ModelFile]):
+    """The file of every model: those that the configuration names, and one for all others if it says so.
+
+    Iterates over those that are named; any other name may have a file all the same.
+    """
+
+    def __init__(self, named: Mapping[str, ModelFile | None], others: ModelFile | None = None) -> None:
+        """None stands for a model that is not to be explained."""
+        self._named, self.others = dict(named), others
+
+    def __getitem__(self, model: str) -> ModelFile:
+        file = self._named[model] if model in self._named else self._other(model)
+        if file is None:
+            raise KeyError(model)
+        return file
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([model for model, file in self._named.items() if file is not None])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _other(self, model: str) -> ModelFile | None:
+        try:
+            return None if self.others is None else self.others.named(model)
+        except ModelRefused:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class Attributions:
     """SHAP values of some rows. `values` has shape (rows, features), `base` and `output` (rows,).
 
-    Local accuracy: base + the row's values = output, the explained output of the model: of a binary classifier that of
-    the positive class (the second), of a multiclass one that of the class it predicts, of a regression the value.
+    Local accuracy: base + the row's values = output, the explained output of the model: of a binary classifier that
+    of the positive class (the second, if the configuration names none), of a multiclass one that of the class it
+    predicts, of a regression the value.
     """
 
     values: Floats
@@ -95,6 +134,10 @@ class Model(Protocol):
 
     features: tuple[str, ...]
     needs_background: bool
+    classes: tuple[str, ...]
+    """Its classes in the order of its outputs; empty if the file does not tell."""
+    probability: bool
+    """Whether a probability is explained, and not a margin or a value."""
 
     def explain(self, rows: FeatureRows, background: FeatureRows | None, seed: int) -> Attributions:
         """Attributions of the rows: the same for the same arguments, whatever was explained before."""
@@ -146,7 +189,7 @@ def check(file: ModelFile) -> Format:
 def check_at_start(file: ModelFile) -> None:
     """All that can be refused before anything is explained, the file's content included if its name is known."""
     check(file)
-    if "{version}" not in file.path and ("*" in file.sha256 or not file.sha256):
+    if "{version}" not in file.path and "{model}" not in file.path and ("*" in file.sha256 or not file.sha256):
         read(file)
 
 
@@ -169,7 +212,7 @@ def load(file: ModelFile) -> Model:
     chosen = check(file)
     data = read(file)
     try:
-        return chosen.load(data, file)
+        return _oriented(chosen.load(data, file), file)
     except ModelRefused:
         raise
     except Exception as error:  # a library may raise anything on a damaged or newer file
@@ -189,6 +232,36 @@ def ordered_features(file: ModelFile, own: tuple[str, ...], count: int) -> tuple
     if len(names) != count:
         raise ModelRefused(f"{file.path}: takes {count} features, but {len(names)} are named.")
     return names
+
+
+class _Complement:
+    """A binary model, explained by the first of its classes instead of the second."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.features, self.needs_background = model.features, model.needs_background
+        self.classes, self.probability = model.classes[::-1], model.probability
+
+    def explain(self, rows: FeatureRows, background: FeatureRows | None, seed: int) -> Attributions:
+        found = self._model.explain(rows, background, seed)
+        whole = 1.0 if self.probability else 0.0
+        return Attributions(-found.values, whole - found.base, whole - found.output)
+
+
+def _oriented(model: Model, file: ModelFile) -> Model:
+    """The model, turned round if the positive class is the first of its two."""
+    if file.positive is None or len(model.classes) > 2:
+        return model
+    for classes in (model.classes, file.classes, ("0", "1")):
+        if len(classes) == 2 and file.positive in classes:
+            return _Complement(model) if classes[0] == file.positive else model
+    return model
+
+
+def _safe(name: str, what: str, path: str) -> str:
+    if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
+        raise ModelRefused(f"{what} {name!r} cannot be part of the file name {path}.")
+    return name
 
 
 def _modules() -> list[pkgutil.ModuleInfo]:

@@ -35,7 +35,9 @@ def explainable(booster: Any, file: ModelFile) -> Model:
         return np.asarray(booster.predict(matrix, num_threads=1), np.float64)
 
     if file.output == "probability":
-        return FunctionModel(predict, features, taken.categories)
+        model = FunctionModel(predict, features, taken.categories)
+        model.probability = True
+        return model
     return TreeModel(contributions, features, taken.categories)
 
 

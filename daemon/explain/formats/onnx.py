@@ -44,7 +44,9 @@ def load(data: bytes, file: ModelFile) -> Model:
         feed = _one_tensor(inputs[0], matrix) if words is None else _columns(inputs, matrix, features, words)
         return _numbers(session.run([output], feed)[0])
 
-    return FunctionModel(predict, features, file.categories, words)
+    model = FunctionModel(predict, features, file.categories, words)
+    model.probability = True
+    return model
 
 
 def _output(session: Any, file: ModelFile) -> str:

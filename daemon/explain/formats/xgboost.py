@@ -30,7 +30,9 @@ def explainable(booster: Any, file: ModelFile) -> Model:
     features = ordered_features(file, own, booster.num_features())
     margin = _Booster(booster)
     if file.output == "probability":
-        return FunctionModel(margin.predict, features, file.categories)
+        model = FunctionModel(margin.predict, features, file.categories)
+        model.probability = True
+        return model
     return TreeModel(margin.contributions, features, file.categories)
 
 

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from daemon.explain import models
-from daemon.explain.models import ModelFile, ModelRefused, check_at_start, load
-from tests.daemon.explain.trained import joblib_file, linear_file, renamed, saved, tree_file
+from daemon.explain.models import ModelFile, ModelFiles, ModelRefused, check_at_start, load
+from tests.daemon.explain.trained import data, joblib_file, linear_file, renamed, rows_of, saved, tree_file
 
 
 def refusal(call: Any, *arguments: Any) -> str:
@@ -135,3 +137,29 @@ def test_digests_are_by_version() -> None:
     assert file.of("1").digest == "a" * 64
     assert file.of("2").digest == "b" * 64
     assert file.of("2").path == "m-2.joblib"
+
+
+@pytest.mark.parametrize(("output", "whole"), [("raw", 0.0), ("probability", 1.0)])
+def test_the_positive_class_is_explained_be_it_the_first(output: str, whole: float, tmp_path: Path) -> None:
+    """What speaks for one of two classes speaks against the other; the sums stay those of the model's output."""
+    matrix, classes = data()
+    names = np.array(["yes", "no"])[classes]  # the model orders them no, yes
+    file = renamed(saved(HistGradientBoostingClassifier(max_iter=5).fit(matrix, names), tmp_path / "m.skops"))
+    rows = rows_of(matrix[:4])
+    file = renamed(file, output=output)
+    usual, yes, no = (
+        load(renamed(file, positive=name)).explain(rows, rows_of(matrix[:50]), 0) for name in (None, "yes", "no")
+    )
+    assert np.array_equal(usual.values, yes.values)
+    assert np.allclose(no.values, -yes.values)
+    assert np.allclose(no.output, whole - yes.output)
+    assert np.allclose(no.base + no.values.sum(axis=1), no.output)
+
+
+def test_a_file_for_all_models_is_chosen_by_name_and_never_leaves_its_folder() -> None:
+    """A model that is named has its own file or none; any other the one for all, unless its name is no file name."""
+    files = ModelFiles({"fraud": ModelFile("fraud.skops"), "off": None}, ModelFile("m/{model}-{version}.skops"))
+    assert files["fraud"].path == "fraud.skops"
+    assert files["churn"].of("3").path == "m/churn-3.skops"
+    assert [name for name in ("fraud", "off", "churn", "../x", "..") if name in files] == ["fraud", "churn"]
+    assert list(files) == ["fraud"]

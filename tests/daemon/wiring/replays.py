@@ -34,7 +34,8 @@ def replayed(settings: Config, inputs: Sequence[Path], folder: Path) -> dict[str
     """The data of alerts and readings, and the dead letters, of a replay."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.ndjson" for name in ("alerts", "readings", "dead_letters")}
-    with closing(app.replaying(settings, inputs, **paths)) as pipeline:
+    alerts, readings, letters = paths.values()
+    with closing(app.replaying(settings, inputs, alerts=alerts, readings=readings, dead_letters=letters)) as pipeline:
         pipeline.run(lambda: False)
     return {name: said(path) for name, path in paths.items()}
 
