@@ -24,8 +24,8 @@ def delay_bound(before: npt.NDArray[Any], after: npt.NDArray[Any], pane_events: 
 
     Visible: the two-sample information between `before` and `after` (errors) is at least 1.5 times what is needed.
     """
-    p, q = before.mean(), after.mean()
-    pooled = (before.sum() + after.sum()) / (len(before) + len(after))
+    p, q = float(before.mean()), float(after.mean())
+    pooled = float(before.sum() + after.sum()) / (len(before) + len(after))
     information = len(before) * kl(p, pooled) + len(after) * kl(q, pooled)
     if q <= p or information < 1.5 * evidence_needed():
         return None

@@ -6,8 +6,9 @@ follow from the names of model and version and stand in the sealed range of each
 where the edge of the range falls. Only features that were sealed when the forest was planted take part; an absent
 value or a text takes the way that most events took, so that missing data is left to `data_quality`.
 
-The alert: a greater share of events than usual scores beyond the version's own 99% quantile (`tails`). As in River
-what lasts longer than a window becomes usual; that is for the drift monitors to say.
+The alert: a greater share of events than usual scores beyond the version's own 99% quantile (`tails`). While it fires
+masses rest, for at most a day: River would take what is anomalous for usual after one window, so that the alert would
+end while its cause went on, and fire again once that was mended. After a day it is usual, as in River.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from processors.base import (
     Verdict,
     add_summaries,
 )
-from processors.detectors.change import Change
+from processors.detectors.change import DAY_US, Change
 from processors.detectors.rates import Rates
 from processors.profile import Profile
 from processors.registry import register
@@ -70,6 +71,7 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
 
     consumes = "predictions"
     Settings = AnomalySettings
+    code_version = 2
 
     def __init__(self, settings: AnomalySettings) -> None:
         super().__init__(settings)
@@ -81,6 +83,7 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
             "forests": forests.empty(self._shape),
             "forming": np.zeros((0, *self._shape.leaves), np.int32),
             "forming_rows": np.zeros(0, np.int64),
+            "resting": np.full(0, -1, np.int64),  # when the alert fired that masses rest for; -1: they do not
             "tail": self._tail.initial(),
             "windows": _WINDOWS.initial(),
         }
@@ -124,7 +127,8 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
         if len(summary):
             changes = self._tail.step(state["tail"], summary.keys, summary["counts"], context)
             verdict.findings.extend(self._finding(change, summary, context.profile) for change in changes)
-            self._pivot(state, summary)
+            self._rest(state, changes, context.end)
+            self._pivot(state, summary, context.end)
             self._plant(state, summary.keys, context.profile)
         counted = Summary(summary.keys, {})
         if len(summary):
@@ -141,17 +145,30 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         kept = np.flatnonzero(~np.isin(state["forests"]["group"], sorted(groups)))
         state["forests"] = forests.take(state["forests"], kept)
-        state["forming"], state["forming_rows"] = state["forming"][kept], state["forming_rows"][kept]
+        for name in ("forming", "forming_rows", "resting"):
+            state[name] = state[name][kept]
         self._tail.forget(state["tail"], groups)
         _WINDOWS.forget(state["windows"], groups)
         return state
 
-    def _pivot(self, state: State, summary: Summary) -> None:
+    def _rest(self, state: State, changes: list[Change], end: int) -> None:
+        """Begin and end the rest of masses. What was forming when the alert fired holds what it fired for."""
+        for change in changes:
+            place, _ = forests.places(state["forests"], np.array([change.key], np.int32))
+            if change.kind == "fired":
+                state["resting"][place] = end
+                state["forming"][place], state["forming_rows"][place] = 0, 0
+            elif change.kind == "recovered":
+                state["resting"][place] = -1
+
+    def _pivot(self, state: State, summary: Summary, end: int) -> None:
         """Add the pane's masses; where the window is full now, they are what the next panes are scored against.
 
         `measure` holds the forests too, so they are replaced, never changed.
         """
         place, mine = forests.places(state["forests"], summary.keys)
+        learning = (state["resting"][place] < 0) | (end - state["resting"][place] >= DAY_US)
+        place, mine = place[learning], mine[learning]
         state["forming"][place] += summary["leaves"][mine]
         state["forming_rows"][place] += summary["n"][mine]
         full = np.flatnonzero(state["forming_rows"] >= self.settings.window)
@@ -171,6 +188,7 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
                 state["forests"] = forests.planted(state["forests"], at, group, profile.groups[group], series)
                 state["forming"] = np.insert(state["forming"], at, 0, axis=0)
                 state["forming_rows"] = np.insert(state["forming_rows"], at, 0)
+                state["resting"] = np.insert(state["resting"], at, -1)
 
     def _readings(self, due: Due, profile: Profile) -> list[Reading]:
         readings = []

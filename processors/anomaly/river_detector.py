@@ -236,8 +236,7 @@ class RiverDetector(Monitor[RiverSettings, Any]):
             value=seen.value,
             n=seen.n,
             reference=None if self._feeder.alarms else settings.threshold,
-            summary=f"{model_words(of)}: River's {settings.river} {what} {settings.series} "
-            f"({seen.n:,} values).",
+            summary=f"{model_words(of)}: River's {settings.river} {what} {settings.series} ({seen.n:,} values).",
             evidence={"river": settings.river, "false_alarms": _NO_BUDGET},
         )
 

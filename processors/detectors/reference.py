@@ -3,7 +3,9 @@
 Own panes wait twice. They gather in `young`; when those are numerous enough and there is no evidence against them,
 they become `aged`, and what was aged joins the reference: so a change has as many events again to show itself before
 it could be taken for normal. What gathers until an alarm is dropped, and nothing gathers until recovery. The first
-`warmup` events become the reference at once, for there is nothing to judge them by. After a week it is finished.
+`warmup` events become the reference at once, for there is nothing to judge them by. It is finished when it spans a
+week and holds 4,000 events, more of which would tell little more (a model of few events a day needs longer), or after
+90 days.
 An adopted reference never grows (its series still learn how much their panes scatter, see `dispersion`).
 """
 
@@ -17,6 +19,8 @@ from processors.detectors.columns import Layout
 from processors.rows import Bools, Floats, Ints
 
 SETTLE_US = 7 * DAY_US
+SETTLE_EVENTS = 4_000
+SETTLE_AT_LAST_US = 90 * DAY_US
 
 
 def layout(bins: int) -> Layout:
@@ -34,7 +38,9 @@ def layout(bins: int) -> Layout:
 
 def growing(state: State, keys: Ints) -> Bools:
     """Which of `keys` still learn?"""
-    return np.asarray(state["ref_end"][keys] - state["ref_start"][keys] < SETTLE_US)
+    spans = state["ref_end"][keys] - state["ref_start"][keys]
+    few = ~state["adopted"][keys] & (state["ref"][keys].sum(axis=1) < SETTLE_EVENTS)
+    return np.asarray(spans < np.where(few, SETTLE_AT_LAST_US, SETTLE_US))
 
 
 def learn(  # noqa: PLR0917 - a pane is its bounds and its counts

@@ -70,6 +70,36 @@ def test_a_burst_of_odd_events_fires_with_examples_and_recovers() -> None:
     assert "% of events look anomalous" in fired.summary
 
 
+def test_what_is_mended_is_no_anomaly() -> None:
+    """A feature that is off for many windows is one alert until it is mended, and nothing after it."""
+    rng = np.random.default_rng(8)
+    run = Run(Anomaly(AnomalySettings()))
+    for number in range(260):
+        run.predictions(pane(number, 50, rng, odd=50 if 100 <= number < 160 else 0))
+    fired, recovered = [finding for finding in run.findings if finding.kind != "updated"]
+    assert (fired.kind, recovered.kind) == ("fired", "recovered")
+    assert 100 * PANE <= fired.since < 103 * PANE
+    assert recovered.summary.startswith("Model fraud v1: as few events look anomalous as usual")
+    resolved = run.findings.index(recovered)
+    assert all(finding.kind == "updated" for finding in run.findings[1:resolved])
+
+
+def test_what_lasts_for_a_day_becomes_usual() -> None:
+    """Masses rest for a day at most: then the alert ends by itself, as in River after a window."""
+    rng = np.random.default_rng(9)
+    run = Run(Anomaly(AnomalySettings()), through_bytes=False)
+    for number in range(100):
+        run.predictions(pane(number, 60, rng))
+    for number in range(100, 110):
+        run.predictions(pane(number, 60, rng, odd=60))
+    assert [finding.kind for finding in run.findings] == ["fired"]
+    assert (run.state["resting"] >= 0).all()
+    for number in range(8_750, 8_900):
+        run.predictions(pane(number, 60, rng, odd=60))
+    assert [finding.kind for finding in run.findings if finding.kind != "updated"] == ["fired", "recovered"]
+    assert (run.state["resting"] < 0).all()
+
+
 def test_a_healthy_stream_is_quiet() -> None:
     """Eight hours of steady rows, some of them incomplete."""
     rng = np.random.default_rng(3)
