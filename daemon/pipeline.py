@@ -323,12 +323,15 @@ class Pipeline:
                 parts.explainer.forget(key.model, key.version)
                 self._problems.pop((key.model, key.version), None)
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
+        for model in parts.watch.gone:
+            notices += parts.life.withdraw(end, "retired", model=model)
         for monitor in parts.watch.restarted:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor)
         for monitor, key in parts.watch.rebased:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
         parts.watch.rebased.clear()
         parts.watch.retired.clear()
+        parts.watch.gone.clear()
         parts.watch.restarted.clear()
         readings = [*readings, *self._read_accounts(end, last=last)]
         parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])

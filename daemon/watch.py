@@ -111,6 +111,8 @@ class Watch:
         """(monitor, version)s that judge by another reference since this list was last cleared: alerts are void."""
         self.retired: list[GroupKey] = []
         """Versions retired since this list was last cleared."""
+        self.gone: list[str] = []
+        """Models whose last version was retired, since this list was last cleared."""
         self.restarted: list[str] = []
         """Monitors that started anew on `restore`, or are gone: their alerts are superseded."""
         self.explained: set[tuple[str, str]] = set()
@@ -363,6 +365,7 @@ class Watch:
                 watched.adopted.pop(base, None)
             if not any(self.profile.groups[other].model == key.model for other in self._seen):
                 self._counts.pop(key.model, None)
+                self.gone.append(key.model)
             self.retired.append(key)
 
 
