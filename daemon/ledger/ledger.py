@@ -73,8 +73,8 @@ class Ledger:
         self.keep_rate = 1.0
         self.open: dict[int, OpenPane] = {}
         self.retained, self.waiting = Retained(waits, pane_us), WaitingLabels(waits)
-        self.relieved: list[tuple[int, int, float]] = []
-        """(next serial of predictions, of labels, keep-rate) each time that keys were let go."""
+        self.relieved: list[tuple[int, int, float, int]] = []
+        """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
         self._max_pending, self._group_of = max_pending, group_of
         self._accounts: Counter[str] = Counter()
 
@@ -120,7 +120,7 @@ class Ledger:
         matched = self._match(pane.sorted_labels(), end)
         outcomes = self._outcomes(Changes.concat([met, matched, self._imply(start, end)]), start)
         self._expire(end)
-        self._relieve()
+        self._relieve(end)
         signals = self._monitored(pane.sorted_signals())
         self._accounts["measured"] += len(predictions) + len(signals)
         self._accounts["pending"] += len(self.waiting) - waited
@@ -264,7 +264,7 @@ class Ledger:
         self._shed("orphan", len(orphans))
         self.waiting.drop(orphans)
 
-    def _relieve(self) -> None:
+    def _relieve(self, end: int) -> None:
         """Under pressure let half of the keys go; with room to spare keep twice as many again."""
         while len(self.retained) + len(self.waiting) > self._max_pending:
             self.keep_rate /= 2
@@ -275,7 +275,7 @@ class Ledger:
                 if store is self.waiting:
                     self._shed("pressure", len(slots))
             serials = (self.retained.rows.next_serial, self.waiting.rows.next_serial)
-            self.relieved.append((*serials, self.keep_rate))
+            self.relieved.append((*serials, self.keep_rate, end))
             self.retained.arriving.prune()
             self.retained.implied.prune()
         if self.keep_rate < 1 and len(self.retained) + len(self.waiting) < self._max_pending // 4:

@@ -60,6 +60,8 @@ class LedgerSaving:
         self._append_retained(commit, closed_until)
         self._append_waiting(commit, closed_until)
         ledger = self._ledger
+        lasting = self._longest_wait_us + 2 * HOUR_US
+        ledger.relieved = [entry for entry in ledger.relieved if entry[3] + lasting > closed_until]
         relieved = [list(entry) for entry in ledger.relieved]
         serials = [ledger.retained.rows.next_serial, ledger.waiting.rows.next_serial]
         commit.put("ledger", pack({"keep_rate": ledger.keep_rate, "relieved": relieved, "serials": serials}))
@@ -76,7 +78,7 @@ class LedgerSaving:
         head = unpack(items["ledger"])
         ledger = self._ledger
         ledger.keep_rate = head["keep_rate"]
-        ledger.relieved = [(*entry[:2], entry[2]) for entry in head["relieved"]]
+        ledger.relieved = [tuple(entry) for entry in head["relieved"]]
         for table in TABLES:
             for _, seq, blob, meta in chunks.of(table):
                 self._chunks[table][seq] = int.from_bytes(meta, "little")
