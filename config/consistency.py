@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def findings(config: Config, *, source_required: bool) -> Iterator[Finding]:
     yield from _time(config)
     yield from _detectors(config)
     yield from _silences(config)
+    yield from _redacted(config)
     yield from _model(config.defaults, config.defaults, ("defaults",))
     for name, own in config.models.items():
         yield from _model(config.for_model(name), own, ("models", name))
@@ -116,6 +118,17 @@ def _silences(config: Config) -> Iterator[Finding]:
             yield (*place, "match"), 'would silence everything. Name what is meant; if it is everything, model: "*".'
         if silence.from_ and silence.until and silence.until <= silence.from_:
             yield (*place, "until"), "must be after from."
+
+
+def _redacted(config: Config) -> Iterator[Finding]:
+    """Segments are named in alerts by their values."""
+    places: list[tuple[Place, ModelConfig]] = [(("defaults",), config.defaults)]
+    places += [(("models", name), own) for name, own in config.models.items()]
+    for place, own in places:
+        for n, segment in enumerate(own.segments):
+            if any(fnmatchcase(segment, pattern) for pattern in config.redact.features):
+                message = f"{segment!r} is under redact.features, but alerts name segments by their values. Keep one."
+                yield (*place, "segments", n), message
 
 
 def _model(model: ModelConfig, own: ModelConfig, place: Place) -> Iterator[Finding]:

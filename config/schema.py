@@ -186,7 +186,7 @@ class Redact(Section):
     """What must not leave."""
 
     features: Names = ()
-    """Features (names or globs) whose values never leave in alerts or dead letters."""
+    """Features (names or globs) whose values never leave: in alerts, readings, dead letters or the log."""
 
 
 RiverName = Annotated[

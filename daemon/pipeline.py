@@ -108,6 +108,8 @@ class Parts:
 class Messages(Protocol):
     """Turns what is said into messages."""
 
+    def finding(self, finding: Finding) -> Finding: ...
+
     def alert(self, notice: Notice) -> Message: ...
 
     def reading(self, reading: Reading) -> Message: ...
@@ -147,9 +149,16 @@ class Pipeline:
         self._finished: set[Partition] = set()
         self._caught_up_since: dict[Partition, float] = {}
         self._last_record = 0.0
+        """When the last record came, or the state was restored."""
+        self._restored_until = 0
         self._last_heartbeat = 0.0
         self._lag: dict[Partition, int] = {}
-        self._gaps: list[Finding] = []
+        self._gaps: list[Gap] = []
+        """Not said yet."""
+        self._past_gaps: list[Gap] = []
+        """Said at the last closing."""
+        self._flushed = False
+        """Whether everything was closed at the end of a finite input, and nothing came since."""
         self._closed_by_dump: int | None = None
         self._status: dict[str, Any] = {"ready": False}
         self._ready = False
@@ -199,7 +208,8 @@ class Pipeline:
         """Read nothing while a queue is full; hold back partitions that are far ahead of the slowest."""
         source, timing = self.parts.source, self.parts.timing
         held = set(source.positions())
-        wanted = held if self.parts.checkpoint.pressure() else self.parts.clocks.ahead_of_slowest(timing.max_skew_us)
+        ahead = self.parts.clocks.ahead_of_slowest(timing.max_skew_us, self._caught_up_since)
+        wanted = held if self.parts.checkpoint.pressure() else ahead
         source.pause(wanted - source.paused)
         source.resume(source.paused - wanted)
 
@@ -211,7 +221,8 @@ class Pipeline:
         for partition in polled.assigned:
             self._wake(partition, positions[partition].next_offset if partition in positions else 0)
         for gap in polled.gaps:
-            self._note_gap(gap)
+            log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
+            self._gaps.append(gap)
         for control in polled.controls:
             self._obey(control)
         self._lag.update(polled.lag)
@@ -229,7 +240,7 @@ class Pipeline:
             self.reasons.update(refusal.reason for refusal in decoded.refused)
             parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
         if runs:
-            self._last_record = time.monotonic()
+            self._last_record, self._flushed = time.monotonic(), False
 
     def _wake(self, partition: Partition, offset: int) -> None:
         """A partition begins or goes on: nothing of it may enter a pane that is closed."""
@@ -245,14 +256,11 @@ class Pipeline:
         for partition in polled.finished:
             self._finished.add(partition)
             clocks.rest(partition)
-        busy = {run.partition for run in polled.runs}
-        for partition in busy:
-            self._caught_up_since.pop(partition, None)
         if self.parts.wall is None:
             return
-        paused = self.parts.source.paused
-        for partition in set(polled.caught_up) - busy - paused:
-            since = self._caught_up_since.setdefault(partition, now)
+        quiet = polled.caught_up - {run.partition for run in polled.runs} - self.parts.source.paused
+        self._caught_up_since = {each: self._caught_up_since.get(each, now) for each in sorted(quiet)}
+        for partition, since in self._caught_up_since.items():
             if now - since >= self.parts.timing.idle_after_s and not clocks.resting(partition):
                 log.info("partition idle", partition=str(partition))
                 clocks.rest(partition)
@@ -264,7 +272,7 @@ class Pipeline:
         if watermark is None and self.parts.wall is not None and self._last_record:
             latest = max((clocks.of(partition) for partition in self.parts.source.positions()), default=0)
             waited = int((time.monotonic() - self._last_record) * 1e6)
-            return latest + waited - clocks.lateness_us if latest else None
+            return max(latest - clocks.lateness_us, self._restored_until) + waited if latest else None
         return watermark
 
     def _ended(self) -> bool:
@@ -308,11 +316,13 @@ class Pipeline:
     def _tick(self, start: int) -> None:
         """Close a pane in which nothing arrived, because somebody wanted to be asked at this time."""
         self.closed_until = start + self.parts.timing.pane_us
+        self.accounts.update(self.parts.ledger.skip(self.closed_until))
         judged = self.parts.watch.tick(start, self.closed_until, self.parts.ledger.keep_rate)
         self._say(self.closed_until, *judged)
 
     def _say(self, end: int, readings: list[Reading], findings: list[Finding], *, last: bool = False) -> None:
         parts = self.parts
+        findings = [parts.say.finding(finding) for finding in findings]
         fired = {(f.group.model, f.group.version) for f in findings if f.kind == "fired"}
         for model, version in sorted(fired | parts.watch.explained):
             if evidence := parts.watch.evidence(model, version):
@@ -363,7 +373,13 @@ class Pipeline:
                 log.warning("not explained", model=model, version=version, why=why)
 
     def _finish(self) -> None:
-        """The end of a finite input. A dump says how far its run had closed; anything else is closed to the end."""
+        """The end of a finite input. A dump says how far its run had closed; anything else is closed to the end.
+
+        Once: a run that is started again on the same files finds nothing new, and says nothing again.
+        """
+        if self._flushed:
+            return
+        self._flushed = True
         if self._closed_by_dump is not None:
             while (start := self._next_pane()) is not None and start < self._closed_by_dump:
                 self._close(start)
@@ -397,22 +413,19 @@ class Pipeline:
 
     # Gaps and controls.
 
-    def _note_gap(self, gap: Gap) -> None:
+    def _gap_finding(self, gap: Gap, end: int) -> Finding:
         lost = "an unknown number of" if gap.lost is None else f"{gap.lost:,}"
         summary = f"{lost} records of {gap.partition} were never read ({gap.reason}): reading goes on at {gap.found}."
-        log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
         evidence = {"expected": gap.expected, "found": gap.found, "reason": gap.reason}
         value = None if gap.lost is None else float(gap.lost)
         group = GroupKey("", "", "partition", str(gap.partition))
-        finding = Finding("fired", "source", "gap", group, 0, value, gap.lost or 0, summary, evidence=evidence)
-        self._gaps.append(finding)
+        return Finding("fired", "source", "gap", group, end, value, gap.lost or 0, summary, evidence=evidence)
 
     def _gap_findings(self, end: int) -> list[Finding]:
         """Gaps, each fired at the next closing and over at the one after: it has happened, it does not go on."""
-        fired = [finding for finding in self._gaps if finding.kind == "fired"]
-        over = [finding for finding in self._gaps if finding.kind == "recovered"]
-        self._gaps = [replace(finding, kind="recovered", since=end) for finding in fired]
-        return [replace(finding, since=end) for finding in fired] + over
+        over = [replace(self._gap_finding(gap, end), kind="recovered") for gap in self._past_gaps]
+        self._past_gaps, self._gaps = self._gaps, []
+        return [self._gap_finding(gap, end) for gap in self._past_gaps] + over
 
     def _control(self, kind: str, **fields: Any) -> None:
         self._controls.append({"control": kind, **fields})
@@ -473,7 +486,9 @@ class Pipeline:
         """Go on from `to_state`."""
         self.closed_until = tree["closed_until"]
         self.accounts, self.reasons = Counter(tree["accounts"]), Counter(tree["reasons"])
-        self._accounts_read_at = tree["accounts_read_at"]
+        self._accounts_read_at, self._flushed = tree["accounts_read_at"], tree["flushed"]
+        self._gaps, self._past_gaps = ([_gap(each) for each in tree[name]] for name in ("gaps", "past_gaps"))
+        self._last_record, self._restored_until = time.monotonic(), self.closed_until
 
     def to_state(self) -> dict[str, Any]:
         """The loop's own state as a tree that `packing.pack` takes."""
@@ -482,4 +497,16 @@ class Pipeline:
             "accounts": dict(self.accounts),
             "reasons": dict(self.reasons),
             "accounts_read_at": self._accounts_read_at,
+            "flushed": self._flushed,
+            "gaps": [_packed(gap) for gap in self._gaps],
+            "past_gaps": [_packed(gap) for gap in self._past_gaps],
         }
+
+
+def _packed(gap: Gap) -> list[Any]:
+    return [gap.partition.topic, gap.partition.number, gap.expected, gap.found, gap.reason]
+
+
+def _gap(packed: list[Any]) -> Gap:
+    topic, number, expected, found, reason = packed
+    return Gap(Partition(topic, number), expected, found, reason)

@@ -13,10 +13,9 @@ from daemon.alerts.notice import Notice
 from daemon.decode import Refusal
 from daemon.envelopes import dead_letter, dead_letter_message, reading_message
 from daemon.records import Partition
+from daemon.redaction import REDACTED, redacted_finding, redacted_reading
 from daemon.sinks.base import Message
-from processors.base import Reading
-
-REDACTED = "[redacted]"
+from processors.base import Finding, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,13 @@ class Said:
         """A notice as CloudEvent, or as the tombstone of an alert that is forgotten."""
         return self.events.message(notice)
 
+    def finding(self, finding: Finding) -> Finding:
+        """A finding as its alert may tell it, in messages and in the log."""
+        return redacted_finding(finding, self.redacted)
+
     def reading(self, reading: Reading) -> Message:
         """A reading as CloudEvent."""
-        return reading_message(reading, self.events.source, self.events.config_hash)
+        return reading_message(redacted_reading(reading, self.redacted), self.events.source, self.events.config_hash)
 
     def heartbeat(self, *, watermark: int | None, lag: Mapping[Partition, int], firing: int, wall: float) -> Message:
         """A sign of life."""

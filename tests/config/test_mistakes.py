@@ -176,6 +176,10 @@ BROKEN = [
         "4: models.f.classes: means nothing for a regression.",
     ),
     (KAFKA + "models: {f: {retire_after: 1d}}\n", "4: models.f.retire_after: must be at least labels.wait (7d)"),
+    (
+        KAFKA + "redact: {features: ['c*']}\nmodels:\n  f: {segments: [region, country]}\n",
+        "6: models.f.segments[1]: 'country' is under redact.features, but alerts name segments by their values.",
+    ),
     (KAFKA + "models: {f: {thresholds: [{series: a}]}}\n", "4: models.f.thresholds[0]: needs either below: or above:."),
     (
         KAFKA + "models: {f: {explain: {model_file: '{version}.joblib'}}}\n",

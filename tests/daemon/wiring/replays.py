@@ -41,10 +41,10 @@ def replayed(settings: Config, inputs: Sequence[Path], folder: Path) -> dict[str
 
 
 def said(path: Path) -> list[dict[str, Any]]:
-    """The data of the CloudEvents in a file."""
+    """The data of the CloudEvents in a file; whole lines of what is none."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     events = [orjson.loads(line) for line in lines]
-    return [(event.get("value", event) or {}).get("data", event) for event in events]
+    return [event.get("data", event) for event in events]
 
 
 def fleet(  # noqa: PLR0917 - each makes sense alone
