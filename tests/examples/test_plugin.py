@@ -117,7 +117,7 @@ def test_the_codec_condemns_only_the_line_that_is_wrong() -> None:
 
 
 def test_a_monitor_of_another_package_needs_an_entry_point_only(tmp_path: Path) -> None:
-    """Third parties touch nothing of Vigil's: what their distribution offers can be configured by name."""
+    """Third parties touch nothing of Vigil's: what their distribution offers runs, and is configured by its name."""
     shutil.copy(PLUGIN / "undecided.py", tmp_path / "their_monitor.py")
     offer = tmp_path / "theirs-1.0.dist-info"
     offer.mkdir()
@@ -128,3 +128,30 @@ def test_a_monitor_of_another_package_needs_an_entry_point_only(tmp_path: Path) 
     env = environment({"PYTHONPATH": str(tmp_path)})
     told = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert told.returncode == 0, told.stderr
+    assert 0.15 < undecided(tmp_path, env, "") < 0.25, "it is on, with its defaults, though nobody configured it"
+    assert undecided(tmp_path, env, "monitors: {undecided: {margin: 0.2}}") > 0.35
+    fraud_only = "monitors: {undecided: false}\nmodels: {churn: {monitors: {undecided: true}}}"
+    assert undecided(tmp_path, env, fraud_only) is None
+
+
+def undecided(folder: Path, env: dict[str, str], config: str) -> Any:
+    """The first reading of the monitor in a replay under this configuration; None without any."""
+    (folder / "replay.yaml").write_text(config)
+    events = [
+        {
+            "type": "prediction",
+            "id": f"{n}",
+            "model": "fraud",
+            "ts": START_S + n / 10,
+            "prediction": 1,
+            "score": n % 97 / 97,
+        }
+        for n in range(1_200)
+    ]
+    (folder / "events.ndjson").write_text("\n".join(map(json.dumps, events)))
+    command = [sys.executable, "-m", "daemon", "replay", "-c", "replay.yaml", "--input", "events.ndjson"]
+    command += ["--readings", "readings.ndjson", "--alerts", "alerts.ndjson"]
+    told = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert told.returncode == 0, told.stderr
+    readings = [json.loads(line)["data"] for line in (folder / "readings.ndjson").read_text().splitlines()]
+    return next((reading["value"] for reading in readings if reading["monitor"] == "undecided"), None)
