@@ -3,8 +3,10 @@
 Batch means at three scales (1, 16 and 256 panes): at each the variance of the blocks' rates is compared with that
 of independent draws; the ratio at the longest scale tends to the long-run variance ratio. What the detectors divide
 their evidence by is the largest over the scales of the ratio's upper 99% bound, at least 1; of a scale with fewer than
-100 blocks only the ratio itself, for its bound would say nothing but that there are few. Measured only: how well that
-guards against dependence longer than the longest scale, such as a daily cycle.
+100 blocks only the ratio itself, for its bound would say nothing but that there are few. A scale of which fewer than
+ten blocks are known is taken to exceed the one below by as much as that surely (99%) exceeds independence: dependence
+that has not ended at 16 panes goes on until seen to end. Measured only: how well that guards against dependence longer
+than the longest scale, such as a daily cycle.
 """
 
 from __future__ import annotations
@@ -44,8 +46,9 @@ def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats) -> None:
 
 
 def promote(state: State, keys: Ints) -> None:
-    """Panes of `keys` moved up by one stage (see `reference`)."""
-    state["kept"][keys] = state["pending"][keys]
+    """Panes of `keys` moved up by one stage (see `reference`); the first ones are kept at once, as there."""
+    first = state["kept"][keys][:, 0, :1] + state["pending"][keys][:, 0, :1] <= 0
+    state["kept"][keys] = np.where(first[:, :, None], state["live"][keys], state["pending"][keys])
     state["pending"][keys] = state["live"][keys]
 
 
@@ -62,5 +65,10 @@ def dispersion(state: State, keys: Ints) -> Floats:
     freedom = np.maximum(blocks - 1, 1)
     variance = rate * (1 - rate)
     ratio = np.where(variance > 0, (squares - rate**2 * trials) / (freedom * np.maximum(variance, 1e-12)), 1.0)
-    bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(chi2_quantile(_Z, freedom), 0.1), ratio)
-    return np.asarray(np.clip(np.where(blocks > _FEWEST, bound, 1.0).max(axis=1, initial=1.0), 1.0, MOST))
+    few = chi2_quantile(_Z, freedom), chi2_quantile(-_Z, freedom)
+    bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), ratio)
+    known = blocks > _FEWEST
+    spread = np.where(known, bound, 1.0)
+    longer = np.maximum(ratio[:, 1] * freedom[:, 1] / few[1][:, 1], 1.0)
+    spread[:, 2] = np.where(known[:, 1] & ~known[:, 2], spread[:, 1] * longer, spread[:, 2])
+    return np.asarray(np.clip(spread.max(axis=1, initial=1.0), 1.0, MOST))

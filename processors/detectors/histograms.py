@@ -13,8 +13,9 @@ nothing (q in the null) costs no weight. Measured only: dependence in time, for 
 largest dispersion (see `dispersion`) of three rates: the upper half of the reference, absent or odd values, odd bins.
 
 Recovery swaps the roles: the bins that had gained when it fired are one event, and the null is that its rate is still
-at least the reference's plus eps; besides, the distribution since it came back must be near the reference's as a whole.
-The reference is adopted or grows from own panes (see `reference`).
+at least the reference's plus eps; besides, the distribution since it came back must be near the reference's as a whole,
+by so many events that their sampling error is less than eps. The reference is adopted or grows from own panes (see
+`reference`).
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
 """
@@ -43,13 +44,15 @@ _CAUTION = 50.0
 _SMOOTHING = 0.01
 _MOST_LOG = 600.0
 _UNEVEN = 2.0
+_HALVED_BY = 50
+"""Events by which the middle of a distribution is told."""
 _VIEWS = 3
 _EVENTS = (len(HALF_LIVES), WIDTH)
 
 _LAYOUT: columns.Layout = {
     "firing": (np.bool_, (), 0),
     **reference.layout(WIDTH),
-    "middle": (np.int8, (), -1),  # the bin at which the upper half of the first reference begins
+    "middle": (np.int8, (), -1),  # the bin at which the upper half of the first events begins
     "dispersion": (np.float64, (), 1),
     "eps": (np.float64, (), 1),
     "recent": (np.float32, _EVENTS, 0),
@@ -192,9 +195,10 @@ class Histograms:
 
     def _settle(self, state: State, pane: _Pane, key: int, total: float) -> list[Change]:
         """One that seems back or whose report is due: is it near the reference as a whole?"""
-        if total >= 1:
-            counts = state["run_counts"][key]
-            p = _reference(state, np.array([key]))[0]
+        counts = state["run_counts"][key]
+        p = _reference(state, np.array([key]))[0]
+        error = float(sampling_error(p, counts.sum(keepdims=True) / state["dispersion"][key])[0])
+        if total >= 1 and error <= state["eps"][key]:
             allowed = state["eps"][key] + sampling_error(p, counts.sum(keepdims=True))[0]
             if total_variation(p, counts / max(counts.sum(), 1)) <= allowed:
                 state["counts"][key] = counts
@@ -237,6 +241,7 @@ class Histograms:
         if not len(keys):
             return
         run = state["run"][keys]
+        self._halve(state, keys)
         self._learn_dispersion(state, pane.take((state["middle"][keys] >= 0) & (run < _UNEVEN)))
         moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
         dispersion.promote(state["views"], _views(moved).ravel())
@@ -248,8 +253,13 @@ class Histograms:
         state["dispersion"][keys] = spread
         p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
         state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
-        middle = (np.cumsum(p, axis=1) < 0.5).sum(axis=1)
-        state["middle"][keys] = np.where(state["middle"][keys] < 0, middle, state["middle"][keys])
+
+    def _halve(self, state: State, keys: Ints) -> None:
+        """Choose where the upper half begins, once, so that the scatter of the first panes is known with them."""
+        seen = state["ref"][keys] + state["young"][keys]
+        new = (state["middle"][keys] < 0) & (seen.sum(axis=1) >= _HALVED_BY)
+        shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
+        state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
 
     def _learn_dispersion(self, state: State, pane: _Pane) -> None:
         bins = np.arange(WIDTH)

@@ -3,7 +3,8 @@
 Own panes wait twice. They gather in `young`; when those are numerous enough and there is no evidence against them,
 they become `aged`, and what was aged joins the reference: so a change has as many events again to show itself before
 it could be taken for normal. What gathers until an alarm is dropped, and nothing gathers until recovery. The first
-`warmup` events become the reference at once, for there is nothing to judge them by. It is finished when it spans a
+`warmup` events become the reference at once, for there is nothing to judge them by; they come from a dozen panes at
+least, however many events those hold, so that it is known how much panes scatter. It is finished when it spans a
 week and holds 4,000 events, more of which would tell little more (a model of few events a day needs longer), or after
 90 days.
 An adopted reference never grows (its series still learn how much their panes scatter, see `dispersion`).
@@ -21,6 +22,7 @@ from processors.rows import Bools, Floats, Ints
 SETTLE_US = 7 * DAY_US
 SETTLE_EVENTS = 4_000
 SETTLE_AT_LAST_US = 90 * DAY_US
+FIRST_PANES = 12
 
 
 def layout(bins: int) -> Layout:
@@ -30,6 +32,7 @@ def layout(bins: int) -> Layout:
         "ref_start": (np.int64, (), -1),
         "ref_end": (np.int64, (), -1),
         "adopted": (np.bool_, (), 0),
+        "first_panes": (np.int32, (), 0),  # that the reference was begun with
         "aged": (np.float64, (bins,), 0),
         "aged_end": (np.int64, (), -1),
         "young": (np.float64, (bins,), 0),
@@ -54,8 +57,10 @@ def learn(  # noqa: PLR0917 - a pane is its bounds and its counts
     state["young"][keys] += counts
     begun = state["ref_start"][keys]
     state["ref_start"][keys] = np.where(begun < 0, start, begun)
+    state["first_panes"][keys] += known <= 0
     enough = np.where(known > 0, np.maximum(warmup / 2, known / 10), warmup)
-    moved = calm & (state["young"][keys].sum(axis=1) >= enough)
+    many = (known > 0) | (state["first_panes"][keys] >= FIRST_PANES)
+    moved = calm & many & (state["young"][keys].sum(axis=1) >= enough)
     first, later = keys[moved & (known <= 0)], keys[moved & (known > 0)]
     state["ref"][first] = state["young"][first]
     state["ref_end"][first] = state["aged_end"][first] = end

@@ -43,6 +43,19 @@ def test_dependent_panes_are_found_out_at_the_longer_scales() -> None:
     assert (spread > 0.5 * long_run).all()
 
 
+def test_dependence_that_has_not_ended_is_taken_to_go_on() -> None:
+    """After 400 panes nothing is known of 256 at once: what varies slowly counts for more than 16 panes show."""
+    rng = np.random.default_rng(2)
+    level, rates = np.zeros(20), []
+    for _ in range(400):
+        level = 0.97 * level + rng.normal(0, 0.012, 20)
+        rates.append(np.clip(0.4 + level, 0.05, 0.95))
+    slow, independent = measured(np.array(rates), 50), measured(np.full((400, 20), 0.4), 50)
+    at_16_panes = 1 + 16 * 0.012**2 / (1 - 0.97**2) / (0.24 / 50)
+    assert np.median(slow) > 2 * at_16_panes
+    assert independent.max() < 2.5
+
+
 def test_what_led_to_an_alarm_is_dropped() -> None:
     """Panes of an incident say nothing of the usual scatter."""
     keys = np.zeros(1, np.int32)

@@ -30,3 +30,9 @@ def test_a_reference_is_finished_after_a_week_if_it_holds_enough(events: int, da
     span = (state["ref_end"][0] - state["ref_start"][0]) / DAY_US
     assert span == pytest.approx(days, rel=0.25)
     assert not reference.growing(state, KEY)[0]
+
+
+def test_a_reference_begins_with_a_dozen_panes() -> None:
+    """One pane of many events says nothing of how much panes scatter."""
+    assert grown(11, 10_000, HOUR_US)["ref"].sum() == 0
+    assert grown(12, 10_000, HOUR_US)["ref"].sum() == 120_000
