@@ -149,6 +149,7 @@ def summary(results: Sequence[Judged], rate: float) -> dict[str, Any]:
         "incidents": len(breaks),
         "found_within_2000": sum(one.delay is not None and one.delay <= 2_000 for one in breaks),
         "feature_named_first": sum(one.named is True for one in breaks),
+        "pages_each": round(sum(said.page for one in breaks for said in one.alerts) / max(len(breaks), 1), 2),
         "unresolved": sum(len(judged.unresolved) for judged in results),
     }
     false = Counter(said.monitor for judged in results for said in judged.false)
@@ -165,15 +166,16 @@ def markdown(results: Sequence[Judged], figures: dict[str, Any]) -> str:
         "# How early and how true alerts are",
         "",
         "Written by `make bench-accuracy DATA=../shared/data`; `bench/streams.py` says what the streams are.",
-        "Delays are in events, at one event a second; bound: 2.5 times what the information in the change allows at",
-        "the configured false-alarm budget, and two panes (for broken features: 2,000 events).",
+        "Default config, all monitors on; delays are in events. Bound: 2.5 times what the information in the change",
+        "allows at the configured false-alarm budget, and two panes; for broken features 2,000 events. Pages: alerts",
+        "about the incident that no other alert explains. False: alerts about nothing that is known to have happened.",
         "",
-        "| stream | incident | at event | bound | delay | first alert | alerts on it | false alarms |",
-        "|---|---|---|---|---|---|---|---|",
+        "| stream | incident | at event | bound | delay | first alert | pages | alerts in all | false |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for judged in results:
         if not judged.found:
-            lines.append(f"| {judged.stream.name} | none in {len(judged.stream):,} | | | | | | {len(judged.false)} |")
+            lines.append(f"| {judged.stream.name} | none in {len(judged.stream):,} | | | | | | | {len(judged.false)} |")
         for number, found in enumerate(judged.found):
             bound = "not visible" if found.incident.bound is None else f"{found.incident.bound:.0f}"
             delay = "-" if found.delay is None else str(found.delay)
@@ -181,7 +183,7 @@ def markdown(results: Sequence[Judged], figures: dict[str, Any]) -> str:
             false = str(len(judged.false)) if number == 0 else ""
             lines.append(
                 f"| {judged.stream.name} | {found.incident.what} | {found.incident.begin:,} | {bound} | {delay} "
-                f"| {first} | {len(found.alerts)} | {false} |"
+                f"| {first} | {sum(said.page for said in found.alerts)} | {len(found.alerts)} | {false} |"
             )
     return "\n".join([*lines, "", "```json", orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode(), "```", ""])
 

@@ -31,10 +31,17 @@ class Said:
         return self.notice.finding.group.version
 
     @property
+    def page(self) -> bool:
+        """Is it a start that another alert does not explain?"""
+        return self.firing and self.notice.inhibited_by is None
+
+    @property
     def words(self) -> str:
         """One line for people."""
-        finding = self.notice.finding
-        return f"event {self.event:>6} {self.notice.change:<9} {finding.monitor}/{finding.series}: {finding.summary}"
+        finding, change = self.notice.finding, str(self.notice.change)
+        if self.firing and not self.page:
+            change += " (explained)"
+        return f"event {self.event:>6} {change:<17} {finding.monitor}/{finding.series}: {finding.summary}"
 
 
 def replay(stream: Stream, per_second: float = 1.0, config: Config | None = None) -> tuple[list[Said], float]:

@@ -77,7 +77,8 @@ def drifting(path: Path) -> Stream:
         part = model.serve(str(number + 1), take(rows, slice(first, end)), truth[first:end])
         drift = DRIFTS[kind][number] - first if number < len(DRIFTS[kind]) else None
         if drift is not None:
-            bound = delay_bound(part.wrong[drift - 2_000 : drift], part.wrong[drift : drift + TRAINING])
+            before, after = part.wrong[drift - 2_000 : drift], part.wrong[drift : drift + TRAINING]
+            bound = delay_bound(before, after, gradual=kind == "gradual")
             incidents.append(
                 Incident("drift", part.version, served + drift, served + len(part), _EARLY[kind], bound=bound)
             )
