@@ -33,11 +33,18 @@ def initial() -> State:
     return columns.empty(_LAYOUT)
 
 
-def weights(state: State, keys: Ints, owners: Ints, context: Judging, shares: npt.ArrayLike | None = None) -> Floats:
+def weights(  # noqa: PLR0917 - the last two are seldom said
+    state: State,
+    keys: Ints,
+    owners: Ints,
+    context: Judging,
+    shares: npt.ArrayLike | None = None,
+    part: float | Floats = 1.0,
+) -> Floats:
     """Weights of the series `keys` (ascending) for this pane, shape (keys,). Changes `state` in place.
 
     `owners` says whose budget each draws on (see `models_of`), `shares` its weight beside the owner's other series
-    (1 by default).
+    (1 by default), `part` which part of the budget it is that owners share out (all of it by default).
     """
     columns.grow(state, _LAYOUT, keys)
     share = np.ones(len(keys)) if shares is None else np.asarray(shares, np.float64)
@@ -47,7 +54,7 @@ def weights(state: State, keys: Ints, owners: Ints, context: Judging, shares: np
     seen = state["seen"][keys]
     elapsed = np.where(seen < 0, context.end - context.start, np.minimum(context.end - seen, HOUR_US))
     state["seen"][keys] = context.end
-    return np.asarray(context.alarms_per_us * np.maximum(elapsed, 0) * share / np.maximum(total[owners], 1e-300))
+    return np.asarray(context.alarms_per_us * part * np.maximum(elapsed, 0) * share / np.maximum(total[owners], 1e-300))
 
 
 def forget(state: State, keys: frozenset[int]) -> None:
@@ -57,11 +64,4 @@ def forget(state: State, keys: frozenset[int]) -> None:
 
 def models_of(profile: Profile, bases: Ints) -> Ints:
     """A number for the model of each base group: its lowest live base group's, so that versions share one budget."""
-    wanted = np.unique(bases)
-    if not len(wanted):
-        return np.zeros(0, np.int32)
-    lowest: dict[str, int] = {}
-    for base in sorted(int(base) for base in profile.bases()):
-        lowest.setdefault(profile.groups[base].model, base)
-    owner = [lowest.get(profile.groups[base].model, base) for base in wanted.tolist()]
-    return np.array(owner, np.int32)[np.searchsorted(wanted, bases)]
+    return profile.model_base[bases]

@@ -108,8 +108,14 @@ class Histograms:
         pane = _Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
         firing = state["firing"][keys]
         ready = ~firing & (state["eps"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
-        changes = self._watch(state, pane.take(ready), weight[ready]) + self._follow(state, pane.take(firing))
-        self._learn(state, pane.take(~state["firing"][keys]))
+        changes: list[Change] = []
+        if ready.any():
+            changes += self._watch(state, pane.take(ready), weight[ready])
+        if firing.any():
+            changes += self._follow(state, pane.take(firing))
+        learning = ~state["firing"][keys] & reference.growing(state, keys)
+        if learning.any():
+            self._learn(state, pane.take(learning))
         return sorted(changes, key=lambda change: change.key)
 
     def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
@@ -138,8 +144,6 @@ class Histograms:
     def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the distribution outside of the ball?"""
         keys = pane.keys
-        if not len(keys):
-            return []
         p, eps, recent = _reference(state, keys), state["eps"][keys], state["recent"][keys].astype(np.float64)
         q = (recent + _CAUTION * p[:, None]) / (recent.sum(axis=2) + _CAUTION)[:, :, None]
         row, guess = np.nonzero(total_variation(q, p[:, None]) > eps[:, None])
@@ -176,8 +180,6 @@ class Histograms:
     def _follow(self, state: State, pane: _Pane) -> list[Change]:
         """The test of firing series, roles swapped: has what had gained lost again?"""
         keys = pane.keys
-        if not len(keys):
-            return []
         state["counts"][keys] += pane.counts
         gained = state["gained"][keys]
         lost = (pane.counts * ~gained).sum(axis=1)
@@ -236,16 +238,16 @@ class Histograms:
 
     def _learn(self, state: State, pane: _Pane) -> None:
         """Let calm panes age and join the reference."""
-        pane = pane.take(reference.growing(state, pane.keys))
         keys = pane.keys
-        if not len(keys):
-            return
         run = state["run"][keys]
-        self._halve(state, keys)
-        self._learn_dispersion(state, pane.take((state["middle"][keys] >= 0) & (run < _UNEVEN)))
+        self._halve(state, keys[state["middle"][keys] < 0])
+        even = (state["middle"][keys] >= 0) & (run < _UNEVEN)
+        if even.any():
+            self._learn_dispersion(state, pane.take(even))
         moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
-        dispersion.promote(state["views"], _views(moved).ravel())
-        self._bound(state, moved)
+        if len(moved):
+            dispersion.promote(state["views"], _views(moved).ravel())
+            self._bound(state, moved)
 
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
@@ -255,11 +257,12 @@ class Histograms:
         state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
 
     def _halve(self, state: State, keys: Ints) -> None:
-        """Choose where the upper half begins, once, so that the scatter of the first panes is known with them."""
+        """Choose where the upper half of these begins, so that the scatter of the first panes is known with them."""
         seen = state["ref"][keys] + state["young"][keys]
-        new = (state["middle"][keys] < 0) & (seen.sum(axis=1) >= _HALVED_BY)
-        shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
-        state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
+        new = seen.sum(axis=1) >= _HALVED_BY
+        if new.any():
+            shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
+            state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
 
     def _learn_dispersion(self, state: State, pane: _Pane) -> None:
         bins = np.arange(WIDTH)
@@ -281,6 +284,8 @@ class _Pane:
     end: int
 
     def take(self, which: Bools) -> _Pane:
+        if which.all():
+            return self
         return _Pane(self.keys[which], self.counts[which], self.size[which], self.start, self.end)
 
 

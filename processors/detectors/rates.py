@@ -92,9 +92,14 @@ class Rates:
         pane = _Pane(keys, self._sides(count, total), total, start, end)
         firing = state["side"][keys] > 0
         judged = ~firing & self._ready(state, keys)
-        changes = self._watch(state, pane.take(judged), weight[judged]) + self._follow(state, pane.take(firing))
-        calm = state["side"][keys] == 0
-        self._learn(state, pane.take(calm), count[calm])
+        changes: list[Change] = []
+        if judged.any():
+            changes += self._watch(state, pane.take(judged), weight[judged])
+        if firing.any():
+            changes += self._follow(state, pane.take(firing))
+        learning = (state["side"][keys] == 0) & reference.growing(state, keys)
+        if learning.any():
+            self._learn(state, pane.take(learning), count[learning])
         return sorted(changes, key=lambda change: change.key)
 
     def adopt(self, state: State, keys: Ints, hits: npt.ArrayLike, trials: npt.ArrayLike) -> None:
@@ -150,8 +155,6 @@ class Rates:
 
     def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the rate beyond the edge?"""
-        if not len(pane.keys):
-            return []
         edge = state["edge"][pane.keys]
         wanted = weights[:, None] * (edge < _CERTAIN) / edge.shape[1]
         total = self._gather(state, pane, pane.hits, edge, wanted)
@@ -160,8 +163,6 @@ class Rates:
 
     def _follow(self, state: State, pane: _Pane) -> list[Change]:
         """The test of firing series, roles swapped: is the rate back below the edge?"""
-        if not len(pane.keys):
-            return []
         rows = np.arange(len(pane.keys))
         side = state["side"][pane.keys] - 1
         state["hits"][pane.keys] += pane.hits[rows, side]
@@ -249,16 +250,14 @@ class Rates:
 
     def _learn(self, state: State, pane: _Pane, hits: Floats) -> None:
         """Let calm panes age and join the reference."""
-        learning = reference.growing(state, pane.keys)
-        pane, hits = pane.take(learning), hits[learning]
-        if not len(pane.keys):
-            return
         keys, run = pane.keys, state["run"][pane.keys].max(axis=1)
-        dispersion.add_pane(state, keys[run < _UNEVEN], hits[run < _UNEVEN], pane.trials[run < _UNEVEN])
+        even = run < _UNEVEN
+        dispersion.add_pane(state, keys[even], hits[even], pane.trials[even])
         counts = np.stack([hits, pane.trials - hits], axis=1)
         moved = reference.learn(state, keys, counts, run <= 0, pane.start, pane.end, self.warmup)
-        dispersion.promote(state, moved)
-        self._set_edge(state, moved)
+        if len(moved):
+            dispersion.promote(state, moved)
+            self._set_edge(state, moved)
 
     def _set_edge(self, state: State, keys: Ints) -> None:
         state["dispersion"][keys] = spread = dispersion.dispersion(state, keys)
@@ -283,4 +282,6 @@ class _Pane:
     end: int
 
     def take(self, which: Bools) -> _Pane:
+        if which.all():
+            return self
         return _Pane(self.keys[which], self.hits[which], self.trials[which], self.start, self.end)

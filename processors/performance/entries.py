@@ -117,7 +117,9 @@ def is_counted(unit: Longs) -> Bools:
 
 
 def coarsened(entries: Entries, most: int) -> Entries:
-    """The same with at most `most` distinct scores (and as many errors) a unit; coarser only where there were more."""
+    """Gathered entries with at most `most` distinct scores (and as many errors) a unit; else as they are."""
+    if len(entries) <= most:
+        return entries
     kind = entries.what % KINDS
     scored = (kind == SCORE) | (kind == CLASS_SCORE) | (kind == ERROR)
     # Both signs of a score are coarsened alike: they are ranked against each other.

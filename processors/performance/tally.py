@@ -15,6 +15,7 @@ from processors.kernels import exact, scores
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
 from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
+from processors.profile.tokens import distinct
 from processors.rows import Bools, Floats, Index, Ints, Longs
 from processors.slices import OutcomeRows
 
@@ -63,6 +64,8 @@ class Tally:
 
     def count(self, what: Any, code: Any, facts: Index) -> None:
         """Count facts given by position; `what` and `code` are one for each of them, or one for all."""
+        if not len(facts):
+            return
         place, at, sign = self._members_of(facts)
         what, code = (np.broadcast_to(column, len(facts)) for column in (what, code))
         self._put(place, what[at].astype(np.int32), code[at].astype(np.int64), sign)
@@ -91,6 +94,8 @@ class Tally:
 
     def _members_of(self, facts: Index) -> tuple[Longs, Longs, Longs]:
         """(place of the unit, position among `facts`, sign) of every membership of these facts."""
+        if len(facts) == len(self.facts.row):
+            return self.members.place, self.members.fact, self.facts.sign[self.members.fact]
         position = np.full(len(self.facts.row), -1, np.int64)
         position[facts] = np.arange(len(facts))
         at = position[self.members.fact]
@@ -117,6 +122,8 @@ def tallied(rows: OutcomeRows, profile: Profile, quantile: float | None, ranked_
 
 def _tally_scores(tally: Tally, rows: OutcomeRows, profile: Profile, facts: Index) -> None:
     """Scores by actual class, and the losses of those that are probabilities."""
+    if not len(facts):
+        return
     score, actual = rows.score[tally.facts.row[facts]], tally.facts.actual[facts]
     known = ~np.isnan(score) & (actual >= 0)
     facts, score, actual = facts[known], score[known], actual[known]
@@ -130,6 +137,8 @@ def _tally_scores(tally: Tally, rows: OutcomeRows, profile: Profile, facts: Inde
 
 def _tally_class_scores(tally: Tally, rows: OutcomeRows, facts: Index, most: int) -> None:
     """Each class's probability, for and against; and the log loss of the actual one's."""
+    if not len(facts):
+        return
     given = np.bincount(rows.scores.row, minlength=len(rows)) > 0
     facts = facts[given[tally.facts.row[facts]] & (tally.facts.actual[facts] >= 0)]
     if not len(facts):
@@ -146,6 +155,8 @@ def _tally_class_scores(tally: Tally, rows: OutcomeRows, facts: Index, most: int
 
 def _tally_errors(tally: Tally, rows: OutcomeRows, facts: Index, quantile: float | None) -> None:
     """Errors (prediction - label): their powers, sizes, and what R2 needs."""
+    if not len(facts):
+        return
     row, target = tally.facts.row[facts], tally.facts.target[facts]
     with np.errstate(invalid="ignore"):
         error = rows.value[row] - target
@@ -185,9 +196,9 @@ def _add_both(tally: Tally, sum_of: int, sum_of_squares: int, losses: Floats, fa
 
 def _positives(rows: OutcomeRows, profile: Profile) -> Ints:
     """Number of the positive class of each row's model."""
-    groups, inverse = np.unique(rows.base, return_inverse=True)
+    groups, inverse = distinct(rows.base)
     found = [profile.positive(group) if group >= 0 else -1 for group in groups.tolist()]
-    return np.array(found, np.int32)[inverse]
+    return np.asarray(np.array(found, np.int32)[inverse])
 
 
 def _facts(rows: OutcomeRows) -> Facts:
@@ -210,5 +221,5 @@ def _memberships(rows: OutcomeRows) -> Memberships:
     group = np.concatenate([rows.member_group, rows.member_group[again]])
     fact = np.concatenate([rows.member_row.astype(np.int64), undone[rows.member_row[again]]])
     unit = cube.cohort_unit(group, rows.cohort[row], rows.counted[row])
-    units, place = np.unique(unit, return_inverse=True)
+    units, place = distinct(unit)
     return Memberships(fact, place, units)

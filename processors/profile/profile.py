@@ -48,8 +48,10 @@ class Profile:
         self._warming: dict[int, Warming] = {}
         self._learnt: set[int] = set()
         """Combinations of a model, a class and a layout of probabilities from which there is no more to learn."""
+        self._model_base: Ints | None = None
+        """See `model_base`; None after a change, as is the next."""
         self._roles: tuple[Bytes, Ints] | None = None
-        """Task and positive class by group number; None after a change."""
+        """Task and positive class by group number."""
         self.revision = 0
         """Grows with every change: what is unchanged need not be saved again."""
 
@@ -64,6 +66,17 @@ class Profile:
     def group_base(self) -> Ints:
         """Of each group the (model, version) that it is part of; -1 for a number that is free."""
         return self._groups.base
+
+    @property
+    def model_base(self) -> Ints:
+        """Of each group the lowest live base group of its model, which stands for all versions; itself if free."""
+        if self._model_base is None:
+            lowest: dict[str, int] = {}
+            for base in self.bases():
+                lowest.setdefault(self.groups[base].model, base)
+            owners = [lowest.get(key.model, number) for number, key in enumerate(self.groups)]
+            self._model_base = np.array(owners, np.int32)
+        return self._model_base
 
     @property
     def series_group(self) -> Ints:
@@ -274,7 +287,7 @@ class Profile:
         self._groups.load(state["groups"])
         self._classes.load(state["classes"], self.spec)
         self._learnt.clear()
-        self._roles = None
+        self._changed()
         self._series.load(state["series"])
         self._warming = {int(base): Warming.from_state(tree) for base, tree in state["warming"].items()}
 
@@ -286,7 +299,7 @@ class Profile:
 
     def _changed(self) -> None:
         self.revision += 1
-        self._roles = None
+        self._roles = self._model_base = None
 
     def _admit_columns(self, rows: Predictions) -> None:
         base = self.base_of(rows.model, rows.version)

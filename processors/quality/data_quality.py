@@ -8,7 +8,6 @@ Beside them two rules: a feature that is stuck at one value (`stuck`), and one t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from processors.slices import PredictionRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
 
-_SHARES = (0.35, 0.2, 0.35, 0.1)
+_PARTS = np.array([0.35, 0.2, 0.35, 0.1])
 """Of the monitor's false-alarm budget, by kind."""
 _GONE = 0.99
 _WINDOWS = Windows()
@@ -61,8 +60,8 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
 
     def initial(self) -> State:
         return {
-            "rates": {kind: self._rates.initial() for kind in KINDS},
-            "budget": {kind: budget.initial() for kind in KINDS},
+            "rates": self._rates.initial(),
+            "budget": budget.initial(),
             "stuck": stuck.initial(),
             "schema": schema.initial(),
             "windows": _WINDOWS.initial(),
@@ -79,9 +78,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         verdict = Verdict(state)
         shown = Summary(summary.keys, {})
         if len(summary):
-            for kind in range(len(KINDS)):
-                changes = self._step(state, kind, summary, context)
-                verdict.findings.extend(self._finding(kind, change, context.profile) for change in changes)
+            verdict.findings.extend(self._step(state, summary, context))
             verdict.findings.extend(self._rules(state, summary, context))
             sealed = summary["trials"].any(axis=1)
             shown = Summary(summary.keys[sealed], {name: summary[name][sealed] for name in _SHOWN})
@@ -92,39 +89,38 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
         """All but duplicates: how often a file repeats an id says nothing about how often the stream does."""
         summary = counting.count(rows, context.profile)
-        for kind, name in enumerate(KINDS) if len(summary) else ():
-            if kind != DUPLICATE:
-                mine = counting.of_series(summary.keys) & (summary["trials"][:, kind] >= self.settings.warmup)
-                bad, trials = summary["bad"][mine, kind], summary["trials"][mine, kind]
-                self._rates.adopt(state["rates"][name], summary.keys[mine] // 2, bad, trials)
+        if len(summary):
+            row, kind = np.nonzero(summary["trials"][:, :DUPLICATE] >= self.settings.warmup)
+            keys = _rate_key(summary.keys[row] // 2, kind)
+            self._rates.adopt(state["rates"], keys, summary["bad"][row, kind], summary["trials"][row, kind])
         return Verdict(state)
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
-        for kind, name in enumerate(KINDS):
-            gone = groups if kind == DUPLICATE else series
-            self._rates.forget(state["rates"][name], gone)
-            budget.forget(state["budget"][name], gone)
+        gone = {_rate_key(number, kind) for number in series for kind in range(DUPLICATE)}
+        gone |= {_rate_key(number, DUPLICATE) for number in groups}
+        self._rates.forget(state["rates"], frozenset(gone))
+        budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
         schema.forget(state["schema"], groups, series)
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
         return state
 
-    def _step(self, state: State, kind: int, summary: Summary, context: Judging) -> list[Change]:
-        """Judge one kind of series: (model, version, feature), or of duplicates (model, version)."""
-        mine = counting.of_series(summary.keys) == (kind != DUPLICATE)
-        mine &= summary["trials"][:, kind] > 0
-        keys = summary.keys[mine] // 2
-        if not len(keys):
-            return []
-        bases = keys if kind == DUPLICATE else context.profile.series_group[keys]
-        share = replace(context, alarms_per_us=context.alarms_per_us * _SHARES[kind])
-        owners = budget.models_of(context.profile, bases)
-        weights = budget.weights(state["budget"][KINDS[kind]], keys, owners, share)
-        hits, trials = summary["bad"][mine, kind], summary["trials"][mine, kind]
-        return self._rates.step(state["rates"][KINDS[kind]], keys, hits, trials, context.start, context.end, weights)
+    def _step(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
+        """Judge all rates at once. The budget is shared out by kind first, then among the rates of a kind."""
+        row, kind = np.nonzero(summary["trials"])
+        numbers = summary.keys[row] // 2
+        bases = np.where(
+            kind == DUPLICATE, numbers, context.profile.series_group[np.where(kind == DUPLICATE, 0, numbers)]
+        )
+        keys, owners = _rate_key(numbers, kind), _rate_key(budget.models_of(context.profile, bases), kind)
+        weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
+        hits, trials = summary["bad"][row, kind], summary["trials"][row, kind]
+        changes = self._rates.step(state["rates"], keys, hits, trials, context.start, context.end, weights)
+        by_kind = sorted(changes, key=lambda change: change.key % len(KINDS))
+        return [self._finding(change, context.profile) for change in by_kind]
 
     def _rules(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
         """Features that are stuck, and features that appeared."""
@@ -146,12 +142,12 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
         series = counting.of_series(due.keys)
         readings = []
-        for kind, name in enumerate(KINDS):
+        for kind in range(len(KINDS)):
             some = np.flatnonzero((series == (kind != DUPLICATE)) & (due.summary["trials"][:, kind] > 0))
             keys = (due.keys[some] // 2).astype(np.int32)
             hits, n = due.summary["bad"][some, kind], due.summary["trials"][some, kind]
             low, high = wilson(hits.astype(np.float64), n.astype(np.float64), 1.96)
-            ref_hits, ref_trials = self._rates.reference_of(state["rates"][name], keys)
+            ref_hits, ref_trials = self._rates.reference_of(state["rates"], _rate_key(keys, kind))
             for at, key in enumerate(keys.tolist()):
                 base = key if kind == DUPLICATE else int(profile.series_group[key])
                 readings.append(
@@ -171,21 +167,22 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
                 )
         return readings
 
-    def _finding(self, kind: int, change: Change, profile: Profile) -> Finding:
-        feature = None if kind == DUPLICATE else profile.series_feature[change.key]
-        base = change.key if kind == DUPLICATE else int(profile.series_group[change.key])
+    def _finding(self, change: Change, profile: Profile) -> Finding:
+        number, kind = divmod(change.key, len(KINDS))
+        feature = None if kind == DUPLICATE else profile.series_feature[number]
+        base = number if kind == DUPLICATE else int(profile.series_group[number])
         recovered = change.kind == "recovered"
         critical = change.value - change.reference >= self.settings.critical_effect
         severity: Severity = "critical" if critical else "warning"
         return Finding(
             kind=change.kind,
             monitor=self.name,
-            series=_series(kind, change.key, profile),
+            series=_series(kind, number, profile),
             group=profile.groups[base],
             since=change.since,
             value=change.value,
             n=change.n,
-            summary=f"{model_words(profile.groups[base])}: {_sentence(kind, change, feature, profile)}.",
+            summary=f"{model_words(profile.groups[base])}: {_sentence(kind, change, number, feature, profile)}.",
             feature=feature,
             reference=change.reference,
             low=change.low,
@@ -229,17 +226,22 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         )
 
 
+def _rate_key(number: Any, kind: Any) -> Any:
+    """Under what the rate of a kind is kept, of a series or (of duplicates) of a group."""
+    return number * len(KINDS) + kind
+
+
 def _series(kind: int, key: int, profile: Profile) -> str:
     if kind == NOVEL:
         return "unseen_rate" if profile.series_type[key] == CATEGORICAL else "out_of_range_rate"
     return f"{KINDS[kind]}_rate"
 
 
-def _sentence(kind: int, change: Change, feature: str | None, profile: Profile) -> str:
+def _sentence(kind: int, change: Change, number: int, feature: str | None, profile: Profile) -> str:
     if kind == DUPLICATE:
         what = "of events are duplicates"
     elif kind == NOVEL:
-        unseen = profile.series_type[change.key] == CATEGORICAL
+        unseen = profile.series_type[number] == CATEGORICAL
         what = f"of feature {feature} are {'categories never seen before' if unseen else 'out of range'}"
     else:
         what = f"of feature {feature} {'is missing' if kind == MISSING else 'has the wrong type'}"
