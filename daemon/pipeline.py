@@ -377,7 +377,7 @@ class Pipeline:
 
         Once: a run that is started again on the same files finds nothing new, and says nothing again.
         """
-        if self._flushed:
+        if self._flushed and not self._gaps:
             return
         self._flushed = True
         if self._closed_by_dump is not None:
