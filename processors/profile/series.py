@@ -104,6 +104,8 @@ class Series:
             self.bins,
         )
         kept = np.flatnonzero(series >= 0)
+        if len(kept) < len(series):
+            self.cut_off["values of further features"] += int((base[row[series < 0]] >= 0).sum())
         return Located(row[kept], series[kept], bins[kept], cells.values.numbers()[kept])
 
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None) -> None:
@@ -164,7 +166,6 @@ class Series:
     def _admit(self, base: int, feature: str, configured: str | None) -> int:
         of = self._of.setdefault(base, {})
         if len(of) >= self._limits.features:
-            self.cut_off["features"] += 1
             return -1
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
@@ -193,6 +194,7 @@ class Series:
     def _slot_table(self, cells: Cells, base: Ints, names: Names) -> tuple[Ints, Longs, Ints]:
         """For each row the number of its slots, where each slots begin, and all slots one after the other."""
         token = mix(cells.layout, base.astype(np.uint64))
+        self._slots.trim()
         new = np.flatnonzero(self._slots.unknown(token))
         for one, part in runs_by(token[new]):
             row = new[part[0]]

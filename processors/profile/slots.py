@@ -24,10 +24,13 @@ class Slots:
         """Which tokens have no run yet?"""
         return np.asarray(self.places(tokens) < 0)
 
+    def trim(self) -> None:
+        """Begin anew if there are too many. Not while the rows of a pane are being looked up: they need theirs."""
+        if len(self._runs) > self._most:
+            self._runs, self._of_base, self._places = {}, {}, None
+
     def add(self, base: int, token: int, series: Ints) -> None:
         """Keep the run of a layout of a version; -1 in it for what is not monitored."""
-        if len(self._runs) > self._most:
-            self._runs, self._of_base = {}, {}
         self._runs[token] = series
         self._of_base.setdefault(base, []).append(token)
         self._places = None
