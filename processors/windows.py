@@ -74,11 +74,12 @@ class Windows:
 
         There are two parts only if a key's earlier window had run out before this pane; they come in order of time.
         """
-        released = [self.overdue(state, context)]
+        overdue = self._run_out(state, context.start)
+        released = [self._release(state, overdue)] if len(overdue) else []
         if len(summary):
             self._put(state, summary, context)
-        released.append(self._full(state, summary, context))
-        return [due for due in released if len(due)]
+        full = self._full(state, summary, context)
+        return [*released, self._release(state, full)] if len(full) else released
 
     def overdue(self, state: State, context: Judging) -> Due:
         """Release the windows that had run out before the pane of `context` began."""
@@ -101,24 +102,26 @@ class Windows:
         state["open"][keys] = True
         state["start"][keys[fresh]] = context.start
         state["end"][keys] = context.end
-        known = ~fresh
         for name, column in summary.columns.items():
-            total = state["columns"][name]
-            total[keys[fresh]] = column[fresh]
-            total[keys[known]] = self._combine.get(name, np.add)(total[keys[known]], column[known])
+            before = state["columns"][name][keys]
+            together = self._combine.get(name, np.add)(before, column)
+            together[fresh] = column[fresh]
+            state["columns"][name][keys] = together
         enough = state["columns"][self.count_column][keys] >= context.window_min_events
         spans = np.where(enough, context.window_span, max(context.window_span, LONGEST))
         state["until"][keys] = state["start"][keys] + spans
         state["next"] = min(state["next"], int(state["until"][keys].min()))
 
-    def _full(self, state: State, summary: Summary, context: Judging) -> Due:
+    def _full(self, state: State, summary: Summary, context: Judging) -> Index:
+        """Keys of the windows that are due now that the pane is in them."""
         if context.last:
-            return self._release(state, np.flatnonzero(state["open"]))
+            return np.flatnonzero(state["open"])
         full = self._run_out(state, context.end)
         if len(summary):
-            counts = state["columns"][self.count_column][summary.keys]
-            full = np.union1d(full, summary.keys[counts >= context.window_events])
-        return self._release(state, full)
+            many = state["columns"][self.count_column][summary.keys] >= context.window_events
+            if many.any():
+                full = np.union1d(full, summary.keys[many])
+        return full
 
     def _run_out(self, state: State, now: int) -> Index:
         if now < state["next"]:
@@ -129,9 +132,8 @@ class Windows:
         columns = {name: column[keys] for name, column in state["columns"].items()}
         numbers = keys.astype(np.int32)
         due = Due(numbers, Summary(numbers, columns), state["start"][keys], state["end"][keys])
-        if len(keys):
-            state["open"][keys] = False
-            self._find_next(state)
+        state["open"][keys] = False
+        self._find_next(state)
         return due
 
     def _find_next(self, state: State) -> None:

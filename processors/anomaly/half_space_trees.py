@@ -35,6 +35,7 @@ from processors.base import (
 )
 from processors.detectors.change import DAY_US, Change
 from processors.detectors.rates import Rates
+from processors.distinct import distinct
 from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Floats, Ints
@@ -91,7 +92,7 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
         """By base group: events `n`, how many were `scored`, the sum and histogram of scores, masses, and examples."""
         known = rows.base >= 0
-        keys, place = np.unique(rows.base[known], return_inverse=True)
+        keys, place = distinct(rows.base[known])
         if not len(keys):
             return self.empty()
         scores, leaves = forests.score(sealed or forests.empty(self._shape), self._shape, keys, rows, profile)

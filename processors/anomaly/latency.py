@@ -16,6 +16,7 @@ from processors.anomaly.tails import Tail
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
+from processors.distinct import distinct
 from processors.profile import Profile
 from processors.registry import register
 from processors.slices import PredictionRows
@@ -57,7 +58,7 @@ class Latency(Monitor[LatencySettings, PredictionRows]):
         """By base group: predictions with a latency `n`, their `total` in ns, and `counts` by bin; int64."""
         latency = rows.table.latency_ms
         kept = np.flatnonzero((rows.base >= 0) & (latency >= 0) & np.isfinite(latency))
-        keys, place = np.unique(rows.base[kept], return_inverse=True)
+        keys, place = distinct(rows.base[kept])
         if not len(keys):
             return self.empty()
         total = np.zeros(len(keys), np.int64)

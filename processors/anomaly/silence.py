@@ -19,6 +19,7 @@ from processors.anomaly import models
 from processors.base import Finding, Judging, Monitor, MonitorSettings, State, Summary, Verdict
 from processors.detectors import columns
 from processors.detectors.change import DAY_US
+from processors.distinct import counted
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.rows import Ints, Longs
@@ -62,7 +63,7 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
         """Predictions `n` by base group, int64."""
-        keys, counts = np.unique(rows.base[rows.base >= 0], return_counts=True)
+        keys, counts = counted(rows.base[rows.base >= 0])
         return Summary(keys.astype(np.int32), {"n": counts}) if len(keys) else self.empty()
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:

@@ -21,6 +21,7 @@ from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading,
 from processors.detectors import budget, columns
 from processors.detectors.change import HOUR_US, MINUTE_US, Change
 from processors.detectors.rates import Rates
+from processors.distinct import counted
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.rows import Floats, Longs
@@ -82,7 +83,7 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
         """Predictions `n` by base group, int64."""
-        keys, counts = np.unique(rows.base[rows.base >= 0], return_counts=True)
+        keys, counts = counted(rows.base[rows.base >= 0])
         return Summary(keys.astype(np.int32), {"n": counts}) if len(keys) else self.empty()
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:

@@ -20,6 +20,7 @@ from processors.detectors import budget
 from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
+from processors.distinct import distinct
 from processors.drift import samples
 from processors.profile import REGRESSION, UNDECIDED, Profile
 from processors.registry import register
@@ -67,7 +68,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         waiting = rows.counted & (rows.task == REGRESSION) & ~judged & ~np.isnan(error) & (rows.base >= 0)
         member, group = rows.member_row, rows.member_group
         used = judged[member] | (waiting[member] & (rows.base[member] == group))
-        keys, place = np.unique(group[used], return_inverse=True)
+        keys, place = distinct(group[used])
         if not len(keys):
             return self.empty()
         counts = judged[member[used]]

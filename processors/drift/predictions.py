@@ -20,6 +20,7 @@ from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
+from processors.distinct import distinct
 from processors.drift import samples
 from processors.kernels.binning import ABSENT, BELOW, REGULAR, WIDTH
 from processors.profile import REGRESSION, UNDECIDED, Profile
@@ -65,7 +66,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
         `sealed` gives by base group the 19 edges between a regression's intervals, NaN where they are not known.
         """
         member, group = rows.member_row, rows.member_group
-        keys, place = np.unique(group, return_inverse=True)
+        keys, place = distinct(group)
         if not len(keys):
             return self.empty()
         keys = keys.astype(np.int32)

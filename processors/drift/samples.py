@@ -24,6 +24,8 @@ def columns(keys: Ints, group: Ints, key: Hashes, values: Floats) -> dict[str, A
     """Sample columns of shape (keys, 16) of the rows with a `group` (-1: not wanted) among `keys` (ascending)."""
     order = np.full((len(keys), SIZE), _NONE, np.uint64)
     sample = np.full((len(keys), SIZE), np.nan)
+    if not (group >= 0).any():
+        return {"sample_order": order, "sample": sample}
     # Equal hashes (one id, several versions or times) are told apart by the value, here as in `merge`.
     by_value = np.argsort(values, kind="stable")
     chosen = by_value[bottom_k(key[by_value], group[by_value], SIZE, _SEED)]

@@ -28,7 +28,7 @@ def accuracy(units: Units) -> list[Column]:
     _, _, same = cube.cell_of(cells.code)
     n = np.maximum(np.bincount(place, cells.value, len(units)), 0.0)
     right = share(np.bincount(place, cells.value * same, len(units)).astype(np.float64), n)
-    return [_share("accuracy", units, right, n), _share("error_rate", units, 1.0 - right, n)]
+    return _shares(units, accuracy=(right, n), error_rate=(1.0 - right, n))
 
 
 def classified(units: Units) -> Floats:
@@ -43,21 +43,30 @@ def binary(units: Units, positive: Ints) -> list[Column]:
     tp, fp, fn, tn = _confusion(units, positive)
     n = tp + fp + fn + tn
     recall, specificity = share(tp, tp + fn), share(tn, tn + fp)
-    both = [(recall, intervals.wilson(recall, tp + fn)), (specificity, intervals.wilson(specificity, tn + fp))]
     either = tp + fp + fn
-    overlap_low, overlap_high = intervals.wilson(share(tp, either), either)
     mcc = _matthews(tp * tn - fp * fn, (tp + fp) * (tn + fn), (tp + fn) * (tn + fp))
+    precision, recalled, special, base_rate, said_rate, overlap = _shares(
+        units,
+        precision=(share(tp, tp + fp), tp + fp),
+        recall=(recall, tp + fn),
+        specificity=(specificity, tn + fp),
+        base_rate=(share(tp + fn, n), n),
+        predicted_positive_rate=(share(tp + fp, n), n),
+        overlap=(share(tp, either), either),
+    )
+    both = [(one.value, one.interval) for one in (recalled, special) if one.interval]
+    low, high = overlap.interval or (n, n)
     return [
         *accuracy(units),
         _column("balanced_accuracy", units, _average(np.stack([recall, specificity])), n, intervals.averaged(both)),
-        _share("precision", units, share(tp, tp + fp), tp + fp),
-        _share("recall", units, recall, tp + fn),
-        _share("specificity", units, specificity, tn + fp),
+        precision,
+        recalled,
+        special,
         # F1 is 2J / (1 + J) of the share J = tp / (tp + fp + fn): so is its interval.
-        _column("f1", units, share(2 * tp, either + tp), n, (_from_overlap(overlap_low), _from_overlap(overlap_high))),
+        _column("f1", units, share(2 * tp, either + tp), n, (_from_overlap(low), _from_overlap(high))),
         _column("mcc", units, mcc, n, intervals.correlation(mcc, n)),
-        _share("base_rate", units, share(tp + fn, n), n),
-        _share("predicted_positive_rate", units, share(tp + fp, n), n),
+        base_rate,
+        said_rate,
         _log_loss(units),
         _mean("brier", units, cube.BRIER, cube.BRIER_SQUARED),
         *_ranking(units, positive),
@@ -176,8 +185,11 @@ def _above_zero(interval: Interval) -> Interval:
     return np.maximum(interval[0], 0.0), interval[1]
 
 
-def _share(series: str, units: Units, value: Floats, n: Floats) -> Column:
-    return _column(series, units, value, n, intervals.wilson(value, n))
+def _shares(units: Units, **series: tuple[Floats, Floats]) -> list[Column]:
+    """Columns of shares (value, n), all intervals in one go."""
+    values, sizes = (np.stack(parts) for parts in zip(*series.values(), strict=True))
+    low, high = intervals.wilson(values, sizes)
+    return [_column(name, units, values[at], sizes[at], (low[at], high[at])) for at, name in enumerate(series)]
 
 
 def _column(series: str, units: Units, value: Floats, n: Floats, interval: Interval) -> Column:

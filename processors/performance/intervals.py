@@ -61,10 +61,11 @@ def area(auc: Floats, positives: Floats, negatives: Floats) -> Interval:
     Hanley and McNeil's variance is that of a proportion among an effective number of outcomes, which depends a little
     on the area itself; so Wilson's bounds, each with the number that holds at the bound.
     """
-    low, high = auc, auc
+    bounds = np.stack([auc, auc])
     for _ in range(_ROUNDS):
-        low, high = (wilson(auc, _effective(bound, positives, negatives))[end] for end, bound in enumerate((low, high)))
-    return low, high
+        low, high = wilson(auc, _effective(bounds, positives, negatives))
+        bounds = np.stack([low[0], high[1]])
+    return bounds[0], bounds[1]
 
 
 def _effective(auc: Floats, positives: Floats, negatives: Floats) -> Floats:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from processors.distinct import distinct
 from processors.kernels import exact, scores
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
 from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
-from processors.profile.tokens import distinct
 from processors.rows import Bools, Floats, Index, Ints, Longs
 from processors.slices import OutcomeRows
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from processors.distinct import distinct
 from processors.profile.limits import Limits, ModelSpec
-from processors.profile.tokens import class_name, class_token, distinct, lookup, mix, mix_one, runs_by, tokens_of
+from processors.profile.tokens import class_name, class_token, lookup, mix, mix_one, runs_by, tokens_of
 from processors.rows import Cells, Hashes, Index, Ints, Names, Scalars, text_hash
 
 OTHER_VALUE = "(other)"

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from processors.distinct import alike, distinct
 from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
 from processors.profile.limits import BINARY, REGRESSION, UNDECIDED, Limits, ModelSpec
 from processors.profile.series import Series, Warming
-from processors.profile.tokens import alike, class_token, distinct, lookup, mix, runs_by, tokens_of
+from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
 from processors.rows import (
     CORRECTION,
     Bytes,

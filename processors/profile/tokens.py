@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from processors.distinct import alike, distinct
 from processors.rows import BOOLEAN, MISSING, NUMBER, TEXT, Hashes, Index, Names, Scalars, text_hash
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -73,18 +74,6 @@ def lookup(tokens: Hashes, numbers: dict[int, int], default: int = -1) -> Any:
     """The number of each token, int32; `default` where it has none. One dictionary look-up a distinct token."""
     unique, inverse = distinct(tokens)
     return np.array([numbers.get(token, default) for token in unique.tolist()], np.int32)[inverse]
-
-
-def distinct(values: Any) -> tuple[Any, Any]:
-    """The distinct values, ascending, and where each value stands among them. Quick where all are the same."""
-    if alike(values):
-        return values[:1], np.zeros(len(values), np.intp)
-    return np.unique(values, return_inverse=True)
-
-
-def alike(values: Any) -> bool:
-    """Are all values the same? So it is in most columns of a small pane, and in many of a large one."""
-    return len(values) < 2 or bool((values == values[0]).all())
 
 
 def runs_by(values: Any) -> list[tuple[int, Index]]:

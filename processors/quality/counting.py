@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import Summary, add_summaries
+from processors.distinct import counted
 from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, UNSEALED, UNSEEN, WIDTH, WRONG_TYPE
 from processors.profile import Profile
 from processors.rows import Bools, Floats, Ints
@@ -45,8 +46,8 @@ def count(rows: PredictionRows, profile: Profile) -> Summary:
     `n`, `cells` int64; `bad` and `trials` int64 of shape (keys, 4); `bins` int64 of shape (keys, WIDTH). `low` and
     `high` are the least and the greatest value (of texts: bin) that is of its type and known, inf and -inf without any.
     """
-    groups, events = np.unique(rows.base[rows.base >= 0], return_counts=True)
-    doubles = np.unique(rows.duplicates[rows.duplicates >= 0], return_counts=True)
+    groups, events = counted(rows.base[rows.base >= 0])
+    doubles = counted(rows.duplicates[rows.duplicates >= 0])
     owner, kind = profile.series_group, profile.series_type
     live = (kind == NUMERIC) | (kind == CATEGORICAL)
     live[rows.cells.series[kind[rows.cells.series] == UNSEALED]] = True
@@ -54,8 +55,8 @@ def count(rows: PredictionRows, profile: Profile) -> Summary:
     seen = _of_series(rows, series, len(owner))
     of_rows = events[np.searchsorted(groups, owner[series])].astype(np.int64)
     seen |= _judged(seen, of_rows, kind[series])
-    by_series = Summary(series_key(series), seen)
-    return merge(by_series, merge(_of_groups(groups, events, DUPLICATE, 0), _of_groups(*doubles, DUPLICATE, 1)))
+    of_groups = merge(_of_groups(groups, events, DUPLICATE, 0), _of_groups(*doubles, DUPLICATE, 1))
+    return merge(Summary(series_key(series), seen), of_groups)
 
 
 def merge(a: Summary, b: Summary) -> Summary:
