@@ -25,7 +25,10 @@ def replayed(settings: Config, inputs: Sequence[Path], folder: Path) -> dict[str
     """What a replay writes: alerts, readings and dead letters."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.ndjson" for name in ("alerts", "readings", "dead_letters")}
-    with closing(app.replaying(settings, inputs, **paths)) as pipeline:
+    alerts, readings, dead_letters = paths.values()
+    with closing(
+        app.replaying(settings, inputs, alerts=alerts, readings=readings, dead_letters=dead_letters)
+    ) as pipeline:
         pipeline.run(lambda: False)
     return {name: path.read_bytes() if path.exists() else b"" for name, path in paths.items()}
 
