@@ -160,6 +160,7 @@ class Pipeline:
         self._flushed = False
         """Whether everything was closed at the end of a finite input, and nothing came since."""
         self._closed_by_dump: int | None = None
+        self._ended_in_dump = False
         self._status: dict[str, Any] = {"ready": False}
         self._ready = False
 
@@ -380,7 +381,7 @@ class Pipeline:
         if self._flushed and not self._gaps:
             return
         self._flushed = True
-        if self._closed_by_dump is not None:
+        if self._closed_by_dump is not None and not self._ended_in_dump:
             while (start := self._next_pane()) is not None and start < self._closed_by_dump:
                 self._close(start)
             return
@@ -388,6 +389,7 @@ class Pipeline:
             due = self._next_pane()
             self._close(start if due is None else min(start, due))
         if self.closed_until:
+            self._control("ended")
             self.accounts.update(self.parts.ledger.give_up())
             self._close(self.closed_until, last=True)
 
@@ -438,6 +440,8 @@ class Pipeline:
         elif kind == "explained":
             self._recorded = True
             self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))
+        elif kind == "ended":
+            self._ended_in_dump = True
         elif kind == "closed":
             self._closed_by_dump = max(self._closed_by_dump or 0, control["until"])
 
