@@ -1,0 +1,196 @@
+"""Measure and judge: who is asked when, with what share of the budget, and what a restart keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.retained import Waits
+from daemon.watch import CONCEPT_DRIFT, Budget, Settings, Watch, Watched, shares
+from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.profile import GroupKey, Limits, Profile
+from tests.daemon.messages import SECOND, START, decoder, prediction, run
+
+PANE = 10 * SECOND
+HOUR = 3_600 * SECOND
+ALL = "all"
+
+
+class Counting(Monitor[MonitorSettings, Any]):
+    """Counts rows by (model, version), and remembers what it was told with each pane."""
+
+    Settings = MonitorSettings
+    consumes: Consumes = "predictions"
+
+    class Step(MonitorSettings):
+        """A setting, to be changed."""
+
+        step: int = 1
+
+    def __init__(self, name: str = "counting", step: int = 1, every: int = 0, share: float = 1.0) -> None:
+        super().__init__(self.Step(step=step))
+        self.name, self._every = name, every
+        self.__dict__["alarm_share"] = share
+        self.told: list[Judging] = []
+
+    def measure(self, rows: Any, profile: Profile, sealed: Any) -> Summary:
+        keys, counts = np.unique(rows.base, return_counts=True)
+        return Summary(keys.astype(np.int32), {"n": counts})
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        self.told.append(context)
+        for key, count in zip(summary.keys.tolist(), summary.columns.get("n", []), strict=False):
+            state[str(key)] = state.get(str(key), 0) + int(count)
+        state["due"] = context.end + self._every
+        total = sum(count for key, count in state.items() if key != "due")
+        return Verdict(
+            state, [Reading(self.name, "n", GroupKey("", ""), float(total), total, context.start, context.end)]
+        )
+
+    def deadline(self, state: State) -> int | None:
+        return state.get("due") if self._every else None
+
+
+class Listening(Counting):
+    """Hears what the others said."""
+
+    consumes: Consumes = "readings"
+
+
+class World:
+    """A watch with the ledger in front of it."""
+
+    def __init__(
+        self, *monitors: Monitor[Any, Any], wants: Callable[[str], bool] | None = None, retire: int = HOUR
+    ) -> None:
+        self.profile = Profile(limits=Limits())
+        self.ledger = Ledger(PANE, Waits(), 10**6, self.profile.base_of)
+        settings = Settings(
+            pane_us=PANE, window_events=100, window_span=HOUR, window_min_events=10, budget=Budget(1e-12, 3e-12),
+            retire_after=lambda _: retire, label_wait=lambda _: HOUR, longest_wait=HOUR,
+        )  # fmt: skip
+        self.watch = Watch(self.profile, [Watched(each, 0.5, wants) for each in monitors], settings)
+        self._decoder = decoder()
+        self._number = 0
+
+    def pane(self, start: int, models: Sequence[str], *, last: bool = False) -> list[Reading]:
+        """One pane in which each of these models predicts once; what was said."""
+        events = []
+        for model in models:
+            self._number += 1
+            events.append(prediction(id=self._number, model=model, ts=START + start * PANE))
+        ms = [(START + start * PANE) // 1000] * len(events)
+        self.ledger.add(self._decoder.decode(run(events, ms=ms)))
+        begin = START // PANE * PANE + start * PANE
+        predictions, signals = self.ledger.rows_of(begin)
+        self.profile.admit(predictions, signals)
+        return self.watch.close(self.ledger.close(begin), 1.0, lambda _: [], last=last).readings
+
+    def tick(self, start: int) -> list[Reading]:
+        """One pane in which nothing arrives."""
+        begin = START // PANE * PANE + start * PANE
+        return self.watch.tick(begin, begin + PANE, 1.0)[0]
+
+
+def test_the_budget_is_shared_half_to_concept_drift_and_the_rest_by_weight() -> None:
+    """All shares add up to one, so that all monitors together keep the promise."""
+    three = [Counting(CONCEPT_DRIFT), Counting("a", share=1.0), Counting("b", share=3.0)]
+    assert shares(three) == [0.5, 0.125, 0.375]
+    assert shares(three[1:]) == [0.25, 0.75]
+    assert shares([Counting("silent", share=0.0)]) == [0.0]
+
+
+@pytest.mark.parametrize(("models", "each"), [(0, 1e-12), (1, 1e-12), (3, 1e-12), (6, 0.5e-12), (3_000, 1e-15)])
+def test_many_models_share_the_fleet_s_budget(models: int, each: float) -> None:
+    """One model never gets more than its own; all together never more than the fleet's."""
+    assert Budget(1e-12, 3e-12).per_model(models) == pytest.approx(each)
+
+
+def test_a_monitor_is_told_its_share_and_sees_only_the_models_that_it_is_for() -> None:
+    """Rows of other models are neither counted nor judged."""
+    mine = Counting()
+    world = World(mine, wants=lambda model: model == "a")
+    assert [reading.n for reading in world.pane(0, ["a", "b", "b", "a"])] == [2]
+    assert world.pane(1, ["b"]) == []
+    assert [told.alarms_per_us for told in mine.told] == [0.5e-12]
+    assert mine.told[0].window_events == 100
+
+
+def test_readings_are_heard_by_those_that_consume_them() -> None:
+    """After all others have spoken, in panes with rows and in those without."""
+    ear = Listening("ear")
+    world = World(ear, Counting(every=5 * PANE))
+    world.pane(0, ["a"])
+    assert [[reading.monitor for reading in told.readings] for told in ear.told] == [["counting"]]
+    world.tick(6)
+    assert len(ear.told) == 2
+
+
+def test_in_an_empty_pane_only_those_are_asked_that_wanted_to_be() -> None:
+    """By their own deadline; `deadline` is the earliest of all."""
+    soon, late, never = Counting("soon", every=2 * PANE), Counting("late", every=9 * PANE), Counting("never")
+    world = World(soon, late, never)
+    world.pane(0, ["a"])
+    begin = START // PANE * PANE
+    assert world.watch.deadline() == begin + PANE + 2 * PANE
+    assert [reading.monitor for reading in world.tick(2)] == ["soon"]
+    assert [reading.monitor for reading in world.tick(3)] == []
+    assert world.watch.deadline() == begin + 5 * PANE
+
+
+def test_a_pane_without_its_rows_leaves_a_monitor_alone_except_at_the_end() -> None:
+    """At the end of a finite input everybody may say what still waits."""
+    world = World(Counting())
+    assert world.pane(0, []) == []
+    assert [reading.n for reading in world.pane(1, [], last=True)] == [0]
+
+
+def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
+    """State is kept by name, code version and settings; what is gone or changed is named, and its state deleted."""
+    kept: dict[str, bytes] = {}
+    before = World(Counting("same"), Counting("changed"), Counting("gone"))
+    before.pane(0, ["a", "b"])
+    names = before.watch.stage(kept.__setitem__, kept.__delitem__, set())
+    assert names == set(kept)
+
+    after = World(Counting("same"), Counting("changed", step=2), Counting("new"))
+    after.watch.restore(kept)
+    assert after.watch.restarted == ["changed", "gone"]
+    assert {w.monitor.name: w.state.get("0", 0) for w in after.watch.monitors} == {"same": 1, "changed": 0, "new": 0}
+    assert after.profile.groups == before.profile.groups
+    later = after.watch.stage(kept.__setitem__, kept.__delitem__, names)
+    assert later == set(kept)
+    assert sorted(name.split("/")[1] for name in kept if "/" in name) == ["changed", "new", "same"]
+
+
+def test_a_broken_monitor_stays_in_quarantine_over_a_restart() -> None:
+    """Until its code or its settings change: the same rows would break it again."""
+    kept: dict[str, bytes] = {}
+    before = World(Counting())
+    before.watch.monitors[0].broken = "ValueError: no"
+    before.pane(0, ["a"])
+    before.watch.stage(kept.__setitem__, kept.__delitem__, set())
+    after = World(Counting())
+    after.watch.restore(kept)
+    assert after.watch.monitors[0].broken == "ValueError: no"
+    assert after.pane(1, ["a"]) == []
+
+
+def test_a_version_without_predictions_is_retired_after_its_time() -> None:
+    """Its number is free, monitors have forgotten it, and the budget is shared by those that are left."""
+    world = World(Counting(), retire=5 * PANE)
+    world.pane(0, ["a", "b", "c", "d", "e", "f"])
+    for start in range(1, 5):
+        world.pane(start, ["a"])
+        assert world.watch.retired == []
+    world.pane(5, ["a"])
+    assert [key.model for key in world.watch.retired] == list("bcdef")
+    assert [world.profile.groups[base].model for base in world.profile.bases()] == ["a"]
+    world.pane(6, ["a"])
+    told = world.watch.monitors[0].monitor
+    assert isinstance(told, Counting)
+    assert [round(context.alarms_per_us * 1e15) for context in told.told] == [250] * 6 + [500]
