@@ -1,6 +1,7 @@
 """How early, how truly and how often does the alert topic speak, all monitors on, with the default config?
 
-    python -m bench.accuracy DATA [--family drift] [--only PART_OF_NAME] [--events N] [--rate R] [--write PAGE]
+    python -m bench.accuracy DATA [--family drift] [--only PART_OF_NAME] [--events N] [--times K] [--rate R]
+        [--write PAGE]
 
 Of an incident the first alert that fires on its version (and after the stream has changed) is the detection; further
 alerts until a thousand events after its end are told as its companions. Any other alert is false. One JSON line at the
@@ -21,7 +22,7 @@ import orjson
 
 from bench.events import Incident, Stream
 from bench.replaying import Said, replay
-from bench.streams import FAMILIES, all_streams, shortened
+from bench.streams import FAMILIES, all_streams, multiplied, shortened
 
 _AFTER = 1_000
 """Events after an incident's end in which an alert is still about it."""
@@ -96,11 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="only streams with this in their name")
     parser.add_argument("--events", type=int, help="only so many events of each stream")
     parser.add_argument("--rate", type=float, default=1.0, help="events a second")
+    parser.add_argument("--times", type=int, default=1, help="so many times as many events, drawn from each stretch")
     parser.add_argument("--write", type=Path, help="write the table there, as Markdown")
     chosen = parser.parse_args(arguments)
     results = []
     for stream in all_streams(chosen.data, chosen.family or FAMILIES, chosen.only):
-        results.append(judge(shortened(stream, chosen.events) if chosen.events else stream, chosen.rate))
+        short = shortened(stream, chosen.events) if chosen.events else stream
+        results.append(judge(multiplied(short, chosen.times) if chosen.times > 1 else short, chosen.rate))
         _show(results[-1])
     figures = summary(results, chosen.rate)
     if chosen.write:

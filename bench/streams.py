@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,21 @@ def shortened(stream: Stream, events: int) -> Stream:
             )
         left -= kept
     return replace(stream, parts=parts, incidents=[one for one in stream.incidents if one.begin < events])
+
+
+def multiplied(stream: Stream, times: int) -> Stream:
+    """So many times as many events, drawn from each stretch of the stream: for high rates."""
+    rng, parts, served = np.random.default_rng(_SEED), [], 0
+    for part in stream.parts:
+        marks = {min(max(at - served, 0), len(part)) for one in stream.incidents for at in (one.begin, one.end)}
+        drawn = [
+            rng.integers(low, high, times * (high - low)) for low, high in pairwise(sorted({0, len(part), *marks}))
+        ]
+        which = np.concatenate(drawn)
+        parts.append(replace(part, rows=take(part.rows, which), score=part.score[which], truth=part.truth[which]))
+        served += len(part)
+    incidents = [replace(one, begin=one.begin * times, end=one.end * times) for one in stream.incidents]
+    return replace(stream, parts=parts, incidents=incidents)
 
 
 def main() -> None:
