@@ -11,7 +11,7 @@ import gzip
 import heapq
 import os
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,7 +22,7 @@ from config import Config
 from daemon.envelopes import Consumed, control_line, dump_line
 from daemon.records import Partition, Position, Run
 from daemon.sources import sources
-from daemon.sources.base import Opening, Source
+from daemon.sources.base import Opening, Source, SourceError
 from daemon.state.inspect import consumed_so_far
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ def dump(config: Config, path: Path | None) -> int:
 def write(config: Config, output: IO[bytes]) -> int:
     """Write the dump; returns the number of records."""
     positions, controls, closed_until = consumed_so_far(config.state.path)
-    floors: dict[Partition, deque[dict[str, Any]]] = {partition: deque() for partition in positions}
+    floors: defaultdict[Partition, deque[dict[str, Any]]] = defaultdict(deque)
     for partition in sorted(positions):
         _write(output, control_line("floor", {"topic": partition.topic, "partition": partition.number, "clock": 0}))
     for control in controls:
@@ -83,7 +83,10 @@ def _reader(config: Config) -> Source:
 
 
 def _merged(source: Source, until: Mapping[Partition, Position]) -> Iterator[Consumed]:
-    """All records below the positions, by timestamp as far as partitions are read evenly."""
+    """All records below the positions, by timestamp as far as partitions are read evenly.
+
+    Raises `SourceError` if a finite source ends without one of the partitions.
+    """
     buffers: dict[Partition, deque[Consumed]] = {p: deque() for p, at in until.items() if at.next_offset}
     done: set[Partition] = set()
     while len(done) < len(buffers):
@@ -95,6 +98,8 @@ def _merged(source: Source, until: Mapping[Partition, Position]) -> Iterator[Con
             if run.partition in buffers:
                 buffers[run.partition].extend(r for r in _records(run) if r.offset < until[run.partition].next_offset)
         reached = source.positions()
+        if reached.keys() <= polled.finished and (gone := sorted(map(str, buffers.keys() - reached.keys()))):
+            raise SourceError(f"{', '.join(gone)}: was read once and is not there any more: a dump needs all of it")
         done = {
             p
             for p in buffers

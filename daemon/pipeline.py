@@ -219,8 +219,11 @@ class Pipeline:
         if polled.revoked:
             raise Revoked(polled.revoked)
         positions = self.parts.source.positions() if polled.assigned else {}
+        begins = {each: at.next_offset for each, at in positions.items()} | {
+            r.partition: r.offsets[0] for r in polled.runs
+        }
         for partition in polled.assigned:
-            self._wake(partition, positions[partition].next_offset if partition in positions else 0)
+            self._wake(partition, begins.get(partition, 0))
         for gap in polled.gaps:
             log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
             self._gaps.append(gap)

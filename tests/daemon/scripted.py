@@ -1,0 +1,76 @@
+"""A source whose partitions hold what a test puts into them, and say what a test has them say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.records import Partition, Polled, Position, Run
+from daemon.sources.base import Source
+
+Record = tuple[int, bytes]
+"""(timestamp in milliseconds, value)."""
+
+
+@dataclass
+class Logs:
+    """Partitions as a broker has them."""
+
+    records: dict[Partition, list[Record]]
+    silent: set[Partition] = field(default_factory=set)
+    """Partitions whose leader doesn't answer."""
+
+
+class Scripted(Source):
+    """Reads logs from the beginning or from where it is told; all partitions are assigned at the first poll."""
+
+    name = "scripted"
+
+    def __init__(self, logs: Logs, positions: Mapping[Partition, Position] | None = None) -> None:
+        self._logs = logs
+        self._next = dict.fromkeys(logs.records, 0)
+        self._paused: set[Partition] = set()
+        self._assigned = False
+        self.seek(positions or {})
+
+    def poll(self, max_wait_s: float, max_records: int) -> Polled:
+        polled = Polled(assigned=() if self._assigned else tuple(sorted(self._next)))
+        self._assigned = True
+        for partition in sorted(self._next.keys() - self._paused - self._logs.silent):
+            first = self._next[partition]
+            records = self._logs.records[partition][first : first + max_records // len(self._next)]
+            size = len(records)
+            self._next[partition] += size
+            stamps, values = [ms for ms, _ in records], [value for _, value in records]
+            run = Run(partition, list(range(first, first + size)), stamps, [None] * size, [*values], [()] * size)
+            polled.runs += [run] if size else []
+        polled.caught_up = frozenset(p for p, at in self._next.items() if self._at_end(p, at))
+        return polled
+
+    def _at_end(self, partition: Partition, at: int) -> bool:
+        return at == len(self._logs.records[partition]) and partition not in self._logs.silent
+
+    def seek(self, positions: Mapping[Partition, Position]) -> None:
+        self._next |= {p: at.next_offset for p, at in positions.items() if p in self._next}
+
+    def positions(self) -> dict[Partition, Position]:
+        return {partition: Position(at) for partition, at in self._next.items()} if self._assigned else {}
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        self._paused |= set(partitions)
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        self._paused -= set(partitions)
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        return frozenset(self._paused)
+
+    def close(self) -> None:
+        pass
+
+
+def logs_of(*partitions: Partition, **silent: Any) -> Logs:
+    """Empty partitions."""
+    return Logs({partition: [] for partition in partitions}, **silent)

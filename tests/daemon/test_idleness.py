@@ -1,0 +1,203 @@
+"""Partitions that bring nothing: when they hold others back, when not, and how a replay knows it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from config import Config
+from daemon import app, dumping
+from daemon.checkpoint import Durable
+from daemon.pipeline import Pipeline
+from daemon.records import Partition
+from daemon.sinks import sinks
+from daemon.sinks.base import Surroundings
+from daemon.state.outbox import Outbox
+from daemon.state.store import Store
+from tests.daemon.messages import SECOND, START
+from tests.daemon.scripted import Logs, Scripted, logs_of
+from tests.integration.fleet import GARBAGE, encoded, events
+from tests.integration.running import configured, replayed
+
+A, B = Partition("events", 0), Partition("events", 1)
+OUTPUTS = ("alerts", "readings", "dead_letters")
+FLEET = [(ms - 1_790_000_000_000 + START // 1000, event) for ms, event in events(models=2, count=4_000, seed=3)]
+
+
+class World:
+    """A live pipeline over scripted partitions, with a clock that a test turns."""
+
+    def __init__(self, folder: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        self.logs = logs
+        monkeypatch.setattr("daemon.pipeline.time", SimpleNamespace(monotonic=lambda: self.now))
+        self._folder = folder
+        self.config: Config = configured(
+            f"window: {{events: 100}}\nstate: {{path: {folder / 'state'}}}\ntime: {{max_skew: 1m, idle_after: 30s}}\n"
+        )
+        self._store = Store.open(self.config.state.path)
+        self.pipeline = self._built()
+
+    def _built(self) -> Pipeline:
+        loaded = self._store.load()
+        source = Scripted(self.logs, loaded.positions)
+        kind = sinks()["file"]
+        outgoing = {
+            name: [kind(kind.Settings.model_validate({"path": self._folder / f"{name}.out"}), Surroundings({}))]
+            for name in OUTPUTS
+        }
+        durable = Durable(self._store, Outbox(self._store, outgoing), source, (0.0, 0.0))
+        wall = START / 1e6 + 10_000
+        parts, saving = app.assemble(self.config, source, durable, None, wall=lambda: wall, on_notice=lambda _: None)
+        pipeline = Pipeline(parts)
+        durable.restore(pipeline, saving, loaded)
+        return pipeline
+
+    def restart(self) -> None:
+        """A new process on the same state."""
+        self.pipeline.run(lambda: True)
+        self.pipeline = self._built()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._store.close()
+
+    def steps(self, count: int = 8, seconds: float = 0.0) -> None:
+        """Passes of the loop, so much time apart."""
+        for _ in range(count):
+            self.now += seconds
+            self.pipeline.step()
+
+    @property
+    def closed_until(self) -> float:
+        """Seconds since the beginning."""
+        return max(0.0, (self.pipeline.closed_until - START) / SECOND)
+
+    def outputs(self) -> dict[str, list[bytes]]:
+        """What was said, without signs of life."""
+        paths = {name: self._folder / f"{name}.out" for name in OUTPUTS}
+        lines = {name: path.read_bytes().splitlines() if path.exists() else [] for name, path in paths.items()}
+        return {name: [line for line in found if b"heartbeat" not in line] for name, found in lines.items()}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Two empty partitions."""
+    found = World(tmp_path, logs_of(A, B), monkeypatch)
+    yield found
+    found.close()
+
+
+def put(logs: Logs, partition: Partition, since: float, until: float, *, late_s: float = 0.0) -> None:
+    """Events of these seconds, with records' timestamps; `late_s` later than the events' own."""
+    for ms, event in FLEET:
+        second = ms / 1000 - START / SECOND
+        if since <= second < until:
+            logs.records[partition].append((ms + int(late_s * 1000), encoded(event)))
+
+
+def test_an_empty_partition_holds_panes_open_until_it_has_been_empty_for_long(world: World) -> None:
+    """Others are read meanwhile, however far they get; nothing is closed before the time is over."""
+    put(world.logs, A, 0, 300)
+    world.steps()
+    assert world.pipeline.parts.source.positions()[A].next_offset == len(world.logs.records[A])
+    world.steps(seconds=3)
+    assert world.closed_until == 0
+    world.steps(seconds=3)
+    assert world.closed_until >= 280
+
+
+def test_a_partition_that_does_not_answer_holds_panes_open_for_ever(world: World) -> None:
+    """Only a successful answer says that there is nothing; and silence in between begins the wait anew."""
+    world.logs.silent.add(B)
+    put(world.logs, A, 0, 50)
+    world.steps(seconds=20)
+    assert world.closed_until == 0
+    world.logs.silent.clear()
+    world.steps(2, seconds=10)
+    world.logs.silent.add(B)
+    world.steps(2, seconds=10)
+    world.logs.silent.clear()
+    world.steps(3, seconds=10)
+    assert world.closed_until == 0
+    world.steps(2, seconds=10)
+    assert world.closed_until >= 30
+
+
+def test_a_partition_far_ahead_waits_for_one_that_has_records(world: World) -> None:
+    """What is open is bounded by `max_skew`, wherever the slow one's records come from."""
+    put(world.logs, A, 0, 400)
+    put(world.logs, B, 0, 20)
+    world.logs.silent.add(B)
+    world.steps()
+    ahead = len(world.logs.records[A])
+    assert world.pipeline.parts.source.positions()[A].next_offset < ahead
+    world.logs.silent.clear()
+    world.steps()
+    assert world.pipeline.parts.source.positions()[A].next_offset < ahead
+    put(world.logs, B, 20, 400)
+    world.steps(30)
+    assert world.pipeline.parts.source.positions()[A].next_offset == ahead
+
+
+def test_a_partition_that_comes_back_begins_where_panes_are_open(world: World) -> None:
+    """Its old events are late, placed at the edge and counted: none enters a closed pane, none is lost."""
+    put(world.logs, A, 0, 100)
+    world.steps(seconds=10)
+    closed = world.pipeline.closed_until
+    put(world.logs, B, 5, 30)
+    world.steps(1)
+    assert world.pipeline.parts.clocks.of(B) == closed + 10 * SECOND
+    assert world.pipeline.parts.ledger.open_rows() >= len(world.logs.records[B])
+    assert min(world.pipeline.parts.ledger.open) >= closed
+
+
+def test_time_goes_on_when_everything_is_quiet(world: World) -> None:
+    """With all partitions idle the last panes close by the wall clock, and what was said of them leaves."""
+    put(world.logs, A, 0, 100)
+    world.steps(seconds=5)
+    world.steps(20, seconds=10)
+    assert world.pipeline.parts.ledger.open_rows() == 0
+    assert world.closed_until >= 100
+    before = world.closed_until
+    world.restart()
+    put(world.logs, A, 101, 110)
+    world.steps(1)
+    assert world.pipeline.parts.clocks.of(A) >= world.pipeline.closed_until + 10 * SECOND
+    world.steps(10, seconds=10)
+    assert world.closed_until > before
+
+
+def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    """Idle partitions, late comers, quiet hours and restarts: a replay of the dump says the same to the byte."""
+    logs = world.logs
+    put(logs, A, 0, 100)
+    world.steps(seconds=10)
+    put(logs, B, 5, 60, late_s=2)
+    logs.records[B].append((START // 1000 + 70_000, GARBAGE[0][1]))
+    world.steps()
+    put(logs, A, 100, 160)
+    world.steps(seconds=12)
+    world.restart()
+    put(logs, A, 160, 200)
+    put(logs, B, 60, 90)
+    world.steps()
+    put(logs, A, 200, 260)
+    put(logs, B, 230, 300)
+    world.steps(seconds=8)
+    world.restart()
+    expected = world.outputs()
+    assert len(expected["readings"]) > 50
+    monkeypatch.setattr(dumping, "_reader", lambda _: Scripted(logs))
+    dumping.dump(world.config, tmp_path / "dump.ndjson")
+    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
+    assert sum(line.get("control") == "floor" and line["clock"] > 0 for line in lines) >= 2
+    again = replayed(world.config, [tmp_path / "dump.ndjson"], tmp_path / "again")
+    assert again["readings"].splitlines() == expected["readings"]
+    assert again["alerts"].splitlines() == expected["alerts"]
+    assert sorted(again["dead_letters"].splitlines()) == sorted(expected["dead_letters"])
