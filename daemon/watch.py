@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
 from processors.base import Finding, Judging, Monitor, Reading, Summary, Verdict
+from processors.distinct import counted
 from processors.packing import pack, unpack
 from processors.profile import GroupKey, Profile
 from processors.rows import Cells, Explanations, Names
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 
 CONCEPT_DRIFT = "concept_drift"
 """The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
+
+WAIT = "wait_us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,21 @@ class Watched:
     """Why it was quarantined."""
     adopted: dict[int, str] = field(default_factory=dict)
     """Name of the reference that it adopted, by (model, version)."""
+    _asked: bool = False
+    _due: int | None = None
 
     def __post_init__(self) -> None:
         self.state = self.monitor.initial()
+
+    def put(self, state: Any) -> None:
+        """Let this be its state from now on."""
+        self.state, self._asked = state, False
+
+    def deadline(self) -> int | None:
+        """When (event time) it wants to be judged next even if nothing arrives; asked once after each change."""
+        if not self._asked:
+            self._due, self._asked = self.monitor.deadline(self.state), True
+        return self._due
 
     @property
     def key(self) -> str:
@@ -119,6 +135,7 @@ class Watch:
         """(model, version)s that were explained in the last pane."""
         self._seen: dict[int, int] = {}
         """End of the last pane with a prediction, by (model, version)."""
+        self._none_retires_before = 0
         self._counts: dict[str, Counter[str]] = {}
         """Predictions and outcomes so far, by model."""
 
@@ -167,7 +184,7 @@ class Watch:
 
     def deadline(self) -> int | None:
         """When (event time) a monitor wants to be judged next even if nothing arrives."""
-        found = [w.monitor.deadline(w.state) for w in self.monitors if w.broken is None]
+        found = [watched.deadline() for watched in self.monitors if watched.broken is None]
         return min((when for when in found if when is not None), default=None)
 
     def evidence(self, model: str, version: str) -> dict[str, Any]:
@@ -218,7 +235,8 @@ class Watch:
                 log.info("monitor starts anew", monitor=watched.monitor.name)
                 continue
             tree = unpack(items[watched.key])
-            watched.state, watched.broken = tree["state"], tree["broken"]
+            watched.put(tree["state"])
+            watched.broken = tree["broken"]
             watched.sealed = watched.monitor.load_sealed(tree["sealed"])
             watched.adopted = {int(base): name for base, name in tree.get("adopted", {}).items()}
 
@@ -258,7 +276,8 @@ class Watch:
                 watched.broken = f"{type(error).__name__}: {error}"
                 log.exception("monitor quarantined", monitor=watched.monitor.name, pane=context.start)
                 continue
-            watched.state, watched.sealed = verdict.state, verdict.sealed
+            watched.put(verdict.state)
+            watched.sealed = verdict.sealed
             if base in self._seen:
                 self.rebased.append((watched.monitor.name, key))
 
@@ -268,11 +287,13 @@ class Watch:
         """All monitors on a pane's rows (None: nothing arrived), those that consume readings last."""
         readings: list[Reading] = []
         findings: list[Finding] = []
+        shares = {watched.share for watched in self.monitors}
+        shared = {share: replace(context, alarms_per_us=context.alarms_per_us * share) for share in shares}
         for consumes_readings in (False, True):
             known = tuple(readings)
             for watched in self.monitors:
                 if watched.broken is None and (watched.monitor.consumes == "readings") == consumes_readings:
-                    verdict = self._judge_one(watched, rows, context, known)
+                    verdict = self._judge_one(watched, rows, shared[watched.share], known)
                     readings += verdict.readings
                     findings += verdict.findings
         return readings, findings
@@ -287,19 +308,20 @@ class Watch:
             summary = monitor.empty() if rows is None else self._measure(watched, rows)
             if self._idle(watched, summary, context, known):
                 return Verdict(watched.state)
-            verdict = monitor.judge(watched.state, summary, _share(context, watched.share, known))
+            verdict = monitor.judge(watched.state, summary, replace(context, readings=known) if known else context)
         except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
             watched.broken = f"{type(error).__name__}: {error}"
             log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
             return Verdict(watched.state, [_broken(monitor.name, watched.broken, context)])
-        watched.state, watched.sealed = verdict.state, verdict.sealed
+        watched.put(verdict.state)
+        watched.sealed = verdict.sealed
         return verdict
 
     def _idle(self, watched: Watched, summary: Summary, context: Judging, known: tuple[Reading, ...]) -> bool:
         """Is there nothing to judge: no rows of its kind, and nothing due?"""
         if len(summary) or context.last or known:
             return False
-        deadline = watched.monitor.deadline(watched.state)
+        deadline = watched.deadline()
         return deadline is None or deadline > context.end
 
     def _measure(self, watched: Watched, rows: Mapping[str, Any]) -> Summary:
@@ -329,39 +351,36 @@ class Watch:
             window_min_events=settings.window_min_events,
             pane_us=settings.pane_us,
             last=last,
-            coverage={"wait_us": settings.longest_wait}
-            | {
-                model: {
-                    "coverage": counts["outcomes"] / max(counts["predictions"], 1),
-                    "keep_rate": keep_rate,
-                    "wait_us": settings.label_wait(model),
-                }
-                for model, counts in self._counts.items()
-            },
+            coverage=_Coverage(self._counts, keep_rate, settings),
         )
 
     def _count(self, predictions: PredictionRows, outcomes: OutcomeRows) -> None:
         for kind, base in (("predictions", predictions.base), ("outcomes", outcomes.base[outcomes.counted])):
-            groups, counts = np.unique(base, return_counts=True)
+            groups, counts = counted(base)
             for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
                 self._counts.setdefault(self.profile.groups[group].model, Counter())[kind] += count
                 if kind == "predictions":
+                    if group not in self._seen:
+                        self._none_retires_before = 0
                     self._seen[group] = predictions.end
 
     def _retire(self, end: int) -> None:
-        """Let go of versions that have not predicted for long."""
-        due = [
-            base
+        """Let go of versions that have not predicted for long; looked for only once there may be one."""
+        if end < self._none_retires_before:
+            return
+        retires = {
+            base: seen + self._settings.retire_after(self.profile.groups[base].model)
             for base, seen in self._seen.items()
-            if end - seen >= self._settings.retire_after(self.profile.groups[base].model)
-        ]
+        }
+        due = [base for base, when in retires.items() if when <= end]
+        self._none_retires_before = min((when for when in retires.values() if when > end), default=0)
         for base in sorted(due, key=lambda number: self.profile.groups[number]):
             key = self.profile.groups[base]
             groups, series = self.profile.retire(base)
             del self._seen[base]
             self._referred.discard(base)
             for watched in self.monitors:
-                watched.state = watched.monitor.forget(watched.state, groups, series)
+                watched.put(watched.monitor.forget(watched.state, groups, series))
                 watched.adopted.pop(base, None)
             if not any(self.profile.groups[other].model == key.model for other in self._seen):
                 self._counts.pop(key.model, None)
@@ -390,14 +409,34 @@ def _lacks(watched: Watched, base: int, model: str, name: str) -> bool:
     return adopts and wanted and watched.broken is None and watched.adopted.get(base) != name
 
 
-def _share(context: Judging, share: float, known: tuple[Reading, ...]) -> Judging:
-    return replace(context, alarms_per_us=context.alarms_per_us * share, readings=known)
+class _Coverage(Mapping[str, Any]):
+    """`Judging.coverage`, worked out for the models that are asked for."""
+
+    def __init__(self, counts: Mapping[str, Counter[str]], keep_rate: float, settings: Settings) -> None:
+        self._counts, self._keep_rate, self._settings = counts, keep_rate, settings
+
+    def __getitem__(self, model: str) -> Any:
+        if model == WAIT:
+            return self._settings.longest_wait
+        counts = self._counts[model]
+        return {
+            "coverage": counts["outcomes"] / max(counts["predictions"], 1),
+            "keep_rate": self._keep_rate,
+            WAIT: self._settings.label_wait(model),
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((WAIT, *self._counts))
+
+    def __len__(self) -> int:
+        return 1 + len(self._counts)
 
 
 def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, end: int) -> ExplanationRows:
     tables = [table for table in tables if len(table)]
     if not tables:
-        tables = [no_explanations()]
+        none = np.zeros(0, np.int32)
+        return ExplanationRows(start, end, no_explanations(), none, none, none, np.zeros(0))
     table = Explanations.concat(tables)
     known = profile.base_of(table.model, table.version) >= 0
     table = table.take(known)
@@ -405,6 +444,7 @@ def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, 
     return profile.locate_explanations(table.take(order), start, end)
 
 
+@cache
 def no_explanations() -> Explanations:
     """A table without rows."""
     hashes = np.zeros(0, np.uint64)

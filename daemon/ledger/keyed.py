@@ -66,6 +66,8 @@ class KeyedRows:
 
     def give_back(self, slots: Longs) -> None:
         """Return slots that were taken and not entered."""
+        if not len(slots):
+            return
         self._free = np.concatenate([self._free, slots[::-1]])
 
     def find(self, keys: Hashes) -> Longs:

@@ -18,14 +18,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import heappush
 from typing import TypeVar
 
 import numpy as np
 
 from daemon.decode import Decoded
 from daemon.ledger import index
+from daemon.ledger.earliest import earliest
 from daemon.ledger.offers import Changes, Offer
-from daemon.ledger.open_panes import OpenPane, by_pane
+from daemon.ledger.open_panes import OpenPane, by_pane, no_predictions
 from daemon.ledger.retained import HOUR_US, RANK, UNLABELLED, Retained, WaitingLabels, Waits, lasting_texts, remember
 from processors.rows import (
     CORRECTION,
@@ -72,6 +74,8 @@ class Ledger:
         self.pane_us = pane_us
         self.keep_rate = 1.0
         self.open: dict[int, OpenPane] = {}
+        self._starts: list[int] = []
+        """Starts of the open panes, as a heap; some may be closed."""
         self.retained, self.waiting = Retained(waits, pane_us), WaitingLabels(waits)
         self.relieved: list[tuple[int, int, float, int]] = []
         """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
@@ -91,8 +95,8 @@ class Ledger:
 
     def next_pane(self) -> int | None:
         """Start of the earliest pane in which there is something to do: rows, or silence that becomes an outcome."""
-        due = (self.retained.implied.next(), self.retained.arriving.next())
-        return min([*self.open, *(when for when in due if when is not None)], default=None)
+        due = (earliest(self._starts, self.open), self.retained.implied.next(), self.retained.arriving.next())
+        return min((when for when in due if when is not None), default=None)
 
     def holds(self, start: int) -> bool:
         """Is there anything to do in the pane that begins at `start`?"""
@@ -143,6 +147,8 @@ class Ledger:
     # The steps of closing.
 
     def _monitored(self, rows: RowsT) -> RowsT:
+        if not len(rows):
+            return rows
         known = self._group_of(rows.model, rows.version) >= 0
         if known.all():
             return rows
@@ -150,11 +156,15 @@ class Ledger:
         return rows.take(known)
 
     def _deduplicate(self, rows: Predictions) -> tuple[Predictions, Predictions]:
+        if not len(rows):
+            return rows, rows
         status, slots = self.retained.deduplicate(rows)
         stands = status == index.STANDS
-        self._accounts["duplicate"] += int((status == index.DUPLICATE).sum())
-        self._accounts["conflict"] += int((status == index.CONFLICT).sum())
-        standing = rows if stands.all() else rows.take(stands)
+        standing, again = rows, no_predictions()
+        if not stands.all():
+            self._accounts["duplicate"] += int((status == index.DUPLICATE).sum())
+            self._accounts["conflict"] += int((status == index.CONFLICT).sum())
+            standing, again = rows.take(stands), rows.take(~stands)
         self.retained.keep(standing, slots)
         kept = self.kept(standing.key)
         if kept.all():
@@ -162,7 +172,7 @@ class Ledger:
         else:
             self.retained.drop(slots[~kept])
             self.retained.note(standing.take(kept), slots[kept])
-        return standing, rows.take(~stands)
+        return standing, again
 
     def _meet(self, start: int, end: int) -> Changes:
         """Predictions whose clock falls into this pane meet a label that waits, or that a sibling has."""
@@ -172,6 +182,8 @@ class Ledger:
         waiting = self.waiting.rows.find(self.retained.rows.key[slots])
         met, alone = waiting >= 0, slots[waiting < 0]
         sibling = self.retained.labelled_sibling(alone)
+        if not met.any() and not (sibling >= 0).any():
+            return Changes.none()
         offers = [(self.waiting.labels_of(waiting[met]), slots[met])]
         offers.append((self.retained.labels_of(sibling[sibling >= 0]), alone[sibling >= 0]))
         changes = [self.retained.join(offer, only, end, FIRST)[1] for offer, only in offers]
@@ -182,6 +194,8 @@ class Ledger:
 
     def _match(self, labels: Labels, end: int) -> Changes:
         """The pane's labels meet the predictions that are there; the rest wait."""
+        if not len(labels):
+            return Changes.none()
         kept = self.kept(labels.key)
         if not kept.all():
             self._shed("pressure", int((~kept).sum()))
@@ -191,7 +205,9 @@ class Ledger:
         self._accounts["measured"] += int((fate == index.MEASURED).sum())
         self._accounts["duplicate"] += int((fate == index.REPEATED).sum())
         self._accounts["conflict"] += int((fate == index.CONTRADICTED).sum())
-        self._wait(labels.take(fate == index.WAITING))
+        waiting = fate == index.WAITING
+        if waiting.any():
+            self._wait(labels.take(waiting))
         return changes
 
     def _wait(self, labels: Labels) -> None:
@@ -286,7 +302,10 @@ class Ledger:
         self._accounts[reason] += count
 
     def _pane(self, start: int) -> OpenPane:
-        return self.open.setdefault(start, OpenPane())
+        if start not in self.open:
+            self.open[start] = OpenPane()
+            heappush(self._starts, start)
+        return self.open[start]
 
 
 def kept_at(rate: float, keys: Hashes) -> Bools:

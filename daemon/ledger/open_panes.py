@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ def no_refs() -> Refs:
     return Refs(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32))
 
 
+@cache
 def no_predictions() -> Predictions:
     """A table without rows."""
     longs, hashes, floats = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.float64)
@@ -28,6 +30,7 @@ def no_predictions() -> Predictions:
     )  # fmt: skip
 
 
+@cache
 def no_labels() -> Labels:
     """A table without rows."""
     longs, hashes = np.zeros(0, np.int64), np.zeros(0, np.uint64)
@@ -35,6 +38,7 @@ def no_labels() -> Labels:
     return Labels(no_refs(), longs, longs, np.zeros(0, np.uint8), hashes, hashes, ids, none, Names())
 
 
+@cache
 def no_signals() -> Signals:
     """A table without rows."""
     longs, hashes, flags = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8)
@@ -60,6 +64,8 @@ class OpenPane:
         if not self.predictions:
             return no_predictions()
         table = Predictions.concat(self.predictions)
+        if len(table) == 1:
+            return table
         ref = table.ref
         ordered = table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.key, table.time)))
         self.predictions = [ordered]
@@ -70,6 +76,8 @@ class OpenPane:
         if not self.labels:
             return no_labels()
         table = Labels.concat(self.labels)
+        if len(table) == 1:
+            return table
         return table.take(np.lexsort((table.ref.index, table.ref.offset, table.ref.partition, table.ts)))
 
     def sorted_signals(self) -> Signals:

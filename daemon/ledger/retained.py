@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappush
 
 import numpy as np
 
 from daemon.ledger import index
+from daemon.ledger.earliest import earliest
 from daemon.ledger.keyed import Arena, KeyedRows
 from daemon.ledger.offers import Changes, Offer
+from processors.distinct import distinct
 from processors.profile.tokens import runs_by
 from processors.rows import (
     CORRECTION,
@@ -69,17 +72,24 @@ class Diary:
     def __init__(self, rows: KeyedRows) -> None:
         self._rows = rows
         self._due: dict[int, list[tuple[Longs, Longs]]] = {}
+        self._times: list[int] = []
+        """The times at which something is due, as a heap; some may be past."""
 
     def note(self, when: Longs, slots: Longs) -> None:
         """Something is due for each slot at each time."""
         for due, at in runs_by(when):
-            self._due.setdefault(due, []).append((slots[at], self._rows.serial[slots[at]]))
+            if due not in self._due:
+                self._due[due] = []
+                heappush(self._times, due)
+            self._due[due].append((slots[at], self._rows.serial[slots[at]]))
 
     def due(self, until: int) -> Longs:
         """The slots noted for `until` or earlier, which are struck out; those that live, by serial number."""
         found = [np.zeros(0, np.int64)]
-        for when in sorted(when for when in self._due if when <= until):
+        while (when := self.next()) is not None and when <= until:
             found += [slots[self._rows.live(slots, serials)] for slots, serials in self._due.pop(when)]
+        if len(found) == 1:
+            return found[0]
         slots = np.concatenate(found)
         return slots[np.argsort(self._rows.serial[slots], kind="stable")]
 
@@ -99,7 +109,7 @@ class Diary:
 
     def next(self) -> int | None:
         """The earliest time for which anything is noted."""
-        return min(self._due, default=None)
+        return earliest(self._times, self._due)
 
 
 class Retained:
@@ -143,13 +153,13 @@ class Retained:
 
     def expiry(self, table: Predictions) -> Longs:
         """Number of the hour at whose beginning each row is forgotten."""
-        models, inverse = np.unique(table.model, return_inverse=True)
+        models, inverse = distinct(table.model)
         waits = [self._waits.wait(table.names.text(model)) for model in models.tolist()]
-        return (table.time + np.array(waits, np.int64)[inverse]) // HOUR_US + 1
+        return np.asarray((table.time + np.array(waits, np.int64)[inverse]) // HOUR_US + 1)
 
     def note(self, table: Predictions, slots: Longs, since: int = 0) -> None:
         """Note when these rows arrive, become outcomes by silence, and expire. What was due before `since` is done."""
-        models, inverse = np.unique(table.model, return_inverse=True)
+        models, inverse = distinct(table.model)
         rules = [self._waits.rule(table.names.text(model)) for model in models.tolist()]
         after = np.array([-1 if rule is None else rule[0] for rule in rules], np.int64)[inverse]
         expiry = self.expiry(table)
@@ -174,7 +184,8 @@ class Retained:
             offer.key, offer.value.kind, offer.value.bits, offer.ts, offer.partition, offer.offset, offer.index,
             only, np.uint8(how), np.uint8(CORRECTION),
         )  # fmt: skip
-        self.relabelled.append((slot, rows.serial[slot]))
+        if len(slot):
+            self.relabelled.append((slot, rows.serial[slot]))
         before = Scalars(kind, bits)
         return fate, Changes(slot, offer.value.take(label), offer.ts[label], offer.id[label], changed, before)
 
@@ -233,6 +244,8 @@ class Retained:
 
     def drop(self, slots: Longs) -> None:
         """Forget rows."""
+        if not len(slots):
+            return
         self.proba.drop(slots)
         self.segments.drop(slots)
         self.rows.remove(slots)
@@ -263,7 +276,7 @@ class WaitingLabels:
             rows[name][slots] = column
         rows["partition"][slots], rows["offset"][slots], rows["index"][slots] = ref.partition, ref.offset, ref.index
         self.ids.update(zip(rows.serial[slots].tolist(), labels.id.tolist(), strict=True))
-        models, inverse = np.unique(labels.model, return_inverse=True)
+        models, inverse = distinct(labels.model)
         waits = [self._waits.wait(labels.names.text(model)) for model in models.tolist()]
         self.expiring.note((labels.time + np.array(waits, np.int64)[inverse]) // HOUR_US + 1, slots)
 
@@ -276,6 +289,8 @@ class WaitingLabels:
 
     def drop(self, slots: Longs) -> None:
         """These labels wait no longer."""
+        if not len(slots):
+            return
         serials = self.rows.serial[slots]
         self.met.append(serials)
         for serial in serials.tolist():
@@ -305,7 +320,7 @@ def texts_in(scalars: Scalars) -> Hashes:
 def remember(names: Names, source: Names, texts: Iterable[Hashes], layouts: Iterable[Hashes]) -> None:
     """Take over from `source` the words that are needed."""
     for column in texts:
-        names.texts.update({text: source.text(text) for text in np.unique(column).tolist()})
+        names.texts.update({text: source.text(text) for text in distinct(column)[0].tolist()})
     for column in layouts:
-        known = {layout: source.layouts.get(layout, ()) for layout in np.unique(column).tolist()}
+        known = {layout: source.layouts.get(layout, ()) for layout in distinct(column)[0].tolist()}
         names.layouts.update(known)

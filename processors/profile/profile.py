@@ -259,6 +259,8 @@ class Profile:
         """A pane's signals; each name is the series `signal:<name>` of its version."""
         base = self.base_of(table.model, table.version)
         series = np.full(len(table), -1, np.int32)
+        if not len(table):
+            return SignalRows(start, end, table, base, series, table.value)
         for _, rows in runs_by(mix(table.name, base.astype(np.uint64))):
             group = int(base[rows[0]])
             if group >= 0:
