@@ -86,8 +86,11 @@ class Live:
             except Revoked as revoked:
                 log.warning("partitions lost, going back to the last commit", lost=sorted(map(str, revoked.lost)))
                 self._pipeline.parts.checkpoint.close()
+                began = self._pipeline.began
                 self._pipeline = self._build()
-                self._source.seek(self._store.positions())
+                self._pipeline.began = began
+                self._source.seek(began | self._store.positions())
+                self._pipeline.resume()
 
     def status(self) -> dict[str, Any]:
         """See `Pipeline.status`."""

@@ -95,11 +95,11 @@ class Clocks:
 
     def to_state(self) -> dict[str, Any]:
         """A tree that `packing.pack` takes."""
-        clocks = [[p.topic, p.number, clock, p in self._idle] for p, clock in sorted(self._clock.items())]
+        clocks = [[p.topic, p.number, clock] for p, clock in sorted(self._clock.items())]
         return {"clocks": clocks, "ahead": self.ahead}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Become what `to_state` described."""
-        self._clock = {Partition(topic, number): clock for topic, number, clock, _ in state["clocks"]}
-        self._idle = {Partition(topic, number) for topic, number, _, idle in state["clocks"] if idle}
+        """Become what `to_state` described; all partitions rest until they are `add`ed, for some may be lost."""
+        self._clock = {Partition(topic, number): clock for topic, number, clock in state["clocks"]}
+        self._idle = set(self._clock)
         self.ahead = state["ahead"]

@@ -146,6 +146,8 @@ class Pipeline:
         self._recorded = False
         self._problems: dict[tuple[str, str], str] = {}
         """Why versions are not explained, as it was said last."""
+        self.began: dict[Partition, Position] = {}
+        """Where each partition began in this process: there it goes on again if it is lost before it was committed."""
         self._finished: set[Partition] = set()
         self._caught_up_since: dict[Partition, float] = {}
         self._last_record = 0.0
@@ -163,6 +165,11 @@ class Pipeline:
         self._ended_in_dump = False
         self._status: dict[str, Any] = {"ready": False}
         self._ready = False
+
+    def resume(self) -> None:
+        """Go on with the partitions that the source holds already, after others were lost."""
+        for partition, at in sorted(self.parts.source.positions().items()):
+            self._wake(partition, at.next_offset)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Loop until told to stop, or until a finite input is at its end; then commit and deliver what there is."""
@@ -216,14 +223,11 @@ class Pipeline:
 
     def _partitions(self, polled: Polled) -> None:
         clocks = self.parts.clocks
+        self._note_beginnings(polled)
         if polled.revoked:
             raise Revoked(polled.revoked)
-        positions = self.parts.source.positions() if polled.assigned else {}
-        begins = {each: at.next_offset for each, at in positions.items()} | {
-            r.partition: r.offsets[0] for r in polled.runs
-        }
         for partition in polled.assigned:
-            self._wake(partition, begins.get(partition, 0))
+            self._wake(partition, self.began[partition].next_offset if partition in self.began else 0)
         for gap in polled.gaps:
             log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
             self._gaps.append(gap)
@@ -231,6 +235,14 @@ class Pipeline:
             self._obey(control)
         self._lag.update(polled.lag)
         self._ready = self._ready or bool(polled.assigned or clocks.watermark() is not None)
+
+    def _note_beginnings(self, polled: Polled) -> None:
+        """Records of a partition that is new may have come with it: it began before them."""
+        positions = self.parts.source.positions() if polled.assigned else {}
+        first = {run.partition: run.offsets[0] for run in polled.runs}
+        for partition in positions.keys() & set(polled.assigned):
+            at = positions[partition]
+            self.began[partition] = replace(at, next_offset=first.get(partition, at.next_offset))
 
     def _ingest(self, runs: Sequence[Run]) -> None:
         parts = self.parts

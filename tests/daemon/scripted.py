@@ -20,6 +20,8 @@ class Logs:
     records: dict[Partition, list[Record]]
     silent: set[Partition] = field(default_factory=set)
     """Partitions whose leader doesn't answer."""
+    lost: set[Partition] = field(default_factory=set)
+    """Partitions that somebody else has now."""
 
 
 class Scripted(Source):
@@ -37,7 +39,11 @@ class Scripted(Source):
     def poll(self, max_wait_s: float, max_records: int) -> Polled:
         polled = Polled(assigned=() if self._assigned else tuple(sorted(self._next)))
         self._assigned = True
-        for partition in sorted(self._next.keys() - self._paused - self._logs.silent):
+        polled.revoked = tuple(sorted(self._logs.lost & self._next.keys()))
+        for partition in polled.revoked:
+            del self._next[partition]
+        ready = () if polled.revoked else sorted(self._next.keys() - self._paused - self._logs.silent)
+        for partition in ready:
             first = self._next[partition]
             records = self._logs.records[partition][first : first + max_records // len(self._next)]
             size = len(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -201,3 +202,35 @@ def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path
     assert again["readings"].splitlines() == expected["readings"]
     assert again["alerts"].splitlines() == expected["alerts"]
     assert sorted(again["dead_letters"].splitlines()) == sorted(expected["dead_letters"])
+
+
+def test_a_partition_that_was_lost_holds_nobody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left goes on from the last commit, or from where it began, by the clocks of what is left."""
+    logs = logs_of(A, B)
+    put(logs, A, 0, 100)
+    put(logs, B, 0, 20)
+    monkeypatch.setattr(app, "_source", lambda _, store, **__: Scripted(logs, store.positions()))
+    outputs = "".join(f"  {name}: {{file: {tmp_path / name}}}\n" for name in OUTPUTS)
+    config = configured(f"state: {{path: {tmp_path / 'state'}}}\nsinks:\n{outputs}")
+    made = 0
+
+    def stop() -> bool:
+        nonlocal made
+        made += 1
+        if made == 10:
+            assert live.status()["watermark"] < START + 20 * SECOND
+            logs.lost.add(B)
+        return made == 20
+
+    with closing(app.live(config, on_notice=lambda _: None)) as live:
+        live.run(stop)
+        assert live.status()["watermark"] >= START + 85 * SECOND
+        received = live.status()["accounts"]["received"]
+        assert received + live.status()["open_rows"] == len(logs.records[A])
+    assert live.status()["positions"] == {str(A): len(logs.records[A])}
+    logs.lost.clear()
+    logs.records.pop(B)
+    with closing(app.live(config, on_notice=lambda _: None)) as live:
+        live.run(lambda: live.status()["ready"])
+        assert live.status()["watermark"] >= START + 85 * SECOND
+        assert live.status()["accounts"]["received"] == received
