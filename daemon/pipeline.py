@@ -11,8 +11,9 @@ drives everything but idleness, commits and delivery.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -162,6 +163,8 @@ class Pipeline:
         self._flushed = False
         """Whether everything was closed at the end of a finite input, and nothing came since."""
         self._closed_by_dump: int | None = None
+        self._doubted: dict[Partition, list[tuple[int, int, int]]] = {}
+        """(first offset, last, wall clock) of a dump's runs in which timestamps were too far ahead of that clock."""
         self._ended_in_dump = False
         self._status: dict[str, Any] = {"ready": False}
         self._ready = False
@@ -245,18 +248,42 @@ class Pipeline:
             self.began[partition] = replace(at, next_offset=first.get(partition, at.next_offset))
 
     def _ingest(self, runs: Sequence[Run]) -> None:
-        parts = self.parts
-        wall_us = None if parts.wall is None else int(parts.wall() * 1e6)
         for run in runs:
-            if parts.clocks.resting(run.partition) and run.partition not in self._finished:
+            if self.parts.clocks.resting(run.partition) and run.partition not in self._finished:
                 self._wake(run.partition, run.offsets[0])
-            decoded = parts.decoder.decode(run, wall_us)
-            parts.ledger.add(decoded)
-            parts.on_decoded(decoded)
-            self.reasons.update(refusal.reason for refusal in decoded.refused)
-            parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
+            for part, wall_us in self._by_wall_clock(run):
+                self._take_in(part, wall_us)
         if runs:
             self._last_record, self._flushed = time.monotonic(), False
+
+    def _by_wall_clock(self, run: Run) -> Iterator[tuple[Run, int | None]]:
+        """The run with the present, by which its timestamps are judged; in a replay in parts, with the recorded one."""
+        if self.parts.wall is not None:
+            yield run, int(self.parts.wall() * 1e6)
+            return
+        doubted = self._doubted.get(run.partition, [])
+        start = 0
+        for first, last, wall_us in doubted:
+            begin, end = bisect_left(run.offsets, first), bisect_right(run.offsets, last)
+            if begin < end:
+                if start < begin:
+                    yield run.part(start, begin), None
+                yield run.part(begin, end), wall_us
+                start = end
+        if start < len(run):
+            yield run.part(start, len(run)) if start else run, None
+
+    def _take_in(self, run: Run, wall_us: int | None) -> None:
+        parts = self.parts
+        ahead = parts.clocks.ahead
+        decoded = parts.decoder.decode(run, wall_us)
+        if parts.clocks.ahead > ahead and wall_us is not None:
+            where = {"topic": run.partition.topic, "partition": run.partition.number}
+            self._control("doubted", **where, first=run.offsets[0], last=run.offsets[-1], wall=wall_us)
+        parts.ledger.add(decoded)
+        parts.on_decoded(decoded)
+        self.reasons.update(refusal.reason for refusal in decoded.refused)
+        parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
 
     def _wake(self, partition: Partition, offset: int) -> None:
         """A partition begins or goes on: nothing of it may enter a pane that is closed."""
@@ -452,6 +479,9 @@ class Pipeline:
         kind = control.get("control")
         if kind == "floor":
             self.parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
+        elif kind == "doubted":
+            doubted = self._doubted.setdefault(Partition(control["topic"], control["partition"]), [])
+            doubted.append((control["first"], control["last"], control["wall"]))
         elif kind == "explained":
             self._recorded = True
             self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))

@@ -175,7 +175,7 @@ def test_time_goes_on_when_everything_is_quiet(world: World) -> None:
 
 
 def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path: Path, monkeypatch: Any) -> None:
-    """Idle partitions, late comers, quiet hours and restarts: a replay of the dump says the same to the byte."""
+    """Idle partitions, late comers, times in the future, quiet hours, restarts: a replay says the same to the byte."""
     logs = world.logs
     put(logs, A, 0, 100)
     world.steps(seconds=10)
@@ -186,8 +186,10 @@ def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path
     world.steps(seconds=12)
     world.restart()
     put(logs, A, 160, 200)
+    logs.records[A] += [(START // 1000 + 10**8, value) for _, value in logs.records[A][-300::100]]
     put(logs, B, 60, 90)
     world.steps()
+    assert world.pipeline.parts.clocks.ahead == 3
     put(logs, A, 200, 260)
     put(logs, B, 230, 300)
     world.steps(seconds=8)
