@@ -132,7 +132,8 @@ def replaying(
 ) -> Pipeline:
     """A pipeline over files, offline and deterministic. Alerts are printed unless a file is given for them."""
     for output in filter(None, (alerts, readings, dead_letters)):
-        output.unlink(missing_ok=True)
+        if output.is_file():  # a device such as /dev/null stays
+            output.unlink()
     source = sources()["files"](
         Files(paths=tuple(inputs), codec=_replay_codec(config)), Opening(message_bytes=int(config.limits.message_bytes))
     )

@@ -1,13 +1,16 @@
 """`vigild replay`: offline, in event time, the same every time."""
 
 import gzip
+import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from daemon import exits
+import config
+from daemon import app, exits
 from tests.daemon.commands.vigild import BREAKS_AT, RATE, START_S, Done, environment, events, parsed, vigild, write
 
 
@@ -98,3 +101,13 @@ def _rfc3339(seconds: float) -> str:
     from daemon.stamps import rfc3339
 
     return rfc3339(int(seconds * 1e6))
+
+
+def test_an_output_that_is_no_ordinary_file_is_left_in_its_place(tmp_path: Path) -> None:
+    """`--alerts /dev/null` must not delete the device, whoever runs it; an ordinary file of an earlier run goes."""
+    pipe, file = tmp_path / "pipe", write(tmp_path / "old.ndjson", [])
+    os.mkfifo(pipe)
+    settings = config.parse("", {}, app.registry(), source_required=False)
+    with closing(app.replaying(settings, [write(tmp_path / "events.ndjson", [])], alerts=pipe, readings=file)):
+        assert pipe.is_fifo()
+        assert not file.exists()
