@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,9 @@ class FileSink(Sink):
             size = file.seek(0, os.SEEK_END)
             if size and _last_byte(descriptor, size) != b"\n":
                 content = b"\n" + content
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # /dev/null can be neither synced nor cut
+                file.write(content)
+                return
             try:
                 file.write(content)
                 file.flush()

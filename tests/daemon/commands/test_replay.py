@@ -83,6 +83,15 @@ def test_wrong_files_are_refused_and_left_alone(
     assert (tmp_path / "a").read_text() == "{}\n"
 
 
+def test_a_device_takes_output_and_stays_a_device(stream: Path, tmp_path: Path) -> None:
+    """Who asks for no readings by naming /dev/null gets none, and keeps /dev/null, even as root."""
+    null = Path(os.devnull)
+    done = vigild("replay", "--input", stream, "--readings", null, "--alerts", tmp_path / "alerts.ndjson", cwd=tmp_path)
+    assert done.returncode == exits.OK, done.stderr
+    assert (tmp_path / "alerts.ndjson").stat().st_size
+    assert null.is_char_device()
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure_of_ours(stream: Path, tmp_path: Path) -> None:
     """`vigild replay | head` ends without a traceback, as a program that SIGPIPE ended."""
     command = [sys.executable, "-m", "daemon", "replay", "--input", str(stream)]
