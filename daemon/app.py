@@ -25,10 +25,12 @@ from daemon.codecs import codecs
 from daemon.decode import Bounds, Decoded, Decoder
 from daemon.explain.explainer import Explainer, ExplainSettings
 from daemon.explain.models import ModelFile, ModelFiles
+from daemon.intake import Revoked
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.retained import Waits
 from daemon.ledger.saving import LedgerSaving
-from daemon.pipeline import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Pipeline, Revoked, Timing
+from daemon.parts import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Timing
+from daemon.pipeline import Pipeline
 from daemon.references import References
 from daemon.said import Said
 from daemon.scalars import Words
@@ -88,9 +90,8 @@ class Live:
                 self._pipeline.parts.checkpoint.close()
                 began = self._pipeline.began
                 self._pipeline = self._build()
-                self._pipeline.began = began
-                self._source.seek(began | self._store.positions())
-                self._pipeline.resume()
+                self._source.seek({**began, **self._store.positions()})
+                self._pipeline.resume(began)
 
     def status(self) -> dict[str, Any]:
         """See `Pipeline.status`."""
@@ -180,6 +181,7 @@ def assemble(
         timing=_timing(config),
         say=Said(Events.configured(config, rules.source, config_hash(config)), config.redact.features),
         wall=wall,
+        now=time.monotonic,
         on_decoded=saving.arrived if wall is not None else _unheard,
         on_notice=on_notice,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -33,10 +33,9 @@ FLEET = [(ms - 1_790_000_000_000 + START // 1000, event) for ms, event in events
 class World:
     """A live pipeline over scripted partitions, with a clock that a test turns."""
 
-    def __init__(self, folder: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, logs: Logs) -> None:
         self.now = 1_000.0
         self.logs = logs
-        monkeypatch.setattr("daemon.pipeline.time", SimpleNamespace(monotonic=lambda: self.now))
         self._folder = folder
         self.config: Config = configured(
             f"window: {{events: 100}}\nstate: {{path: {folder / 'state'}}}\ntime: {{max_skew: 1m, idle_after: 30s}}\n"
@@ -55,7 +54,7 @@ class World:
         durable = Durable(self._store, Outbox(self._store, outgoing), source, (0.0, 0.0))
         wall = START / 1e6 + 10_000
         parts, saving = app.assemble(self.config, source, durable, None, wall=lambda: wall, on_notice=lambda _: None)
-        pipeline = Pipeline(parts)
+        pipeline = Pipeline(replace(parts, now=lambda: self.now))
         durable.restore(pipeline, saving, loaded)
         return pipeline
 
@@ -87,9 +86,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """Two empty partitions."""
-    found = World(tmp_path, logs_of(A, B), monkeypatch)
+    found = World(tmp_path, logs_of(A, B))
     yield found
     found.close()
 

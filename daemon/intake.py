@@ -1,0 +1,160 @@
+"""The reading side: what a poll brought goes to the ledger, and says how far event time has come.
+
+Which partitions there are, where each began, whose clock holds the others back, and which of them wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from daemon.accounts import Accounts
+from daemon.controls import Controls
+from daemon.gaps import Gaps
+from daemon.parts import DEAD_LETTERS, Parts
+from daemon.records import Partition, Polled, Position, Run
+
+log = structlog.get_logger()
+
+
+class Revoked(Exception):
+    """Partitions were lost (`lost`): what is in memory of them must be dropped."""
+
+    def __init__(self, lost: Iterable[Partition]) -> None:
+        super().__init__("partitions were lost")
+        self.lost = frozenset(lost)
+
+
+class Intake:
+    """Takes in what polls bring. `closed_until` is the end of the last pane that was closed."""
+
+    def __init__(self, parts: Parts, controls: Controls, accounts: Accounts, gaps: Gaps) -> None:
+        self._parts, self._controls, self._accounts, self._gaps = parts, controls, accounts, gaps
+        self.began: dict[Partition, Position] = {}
+        """Where each partition began in this process: there it goes on again if it is lost before it was committed."""
+        self.lag: dict[Partition, int] = {}
+        """Records that are left to read, as last heard."""
+        self.ready = False
+        """Whether there were ever partitions to read."""
+        self._finished: set[Partition] = set()
+        self._caught_up_since: dict[Partition, float] = {}
+        self._last_record = 0.0
+        """When the last record came, or the state was restored."""
+        self._restored_until = 0
+
+    def back_pressure(self) -> None:
+        """Read nothing while a queue is full; hold back partitions that are far ahead of the slowest."""
+        source, timing = self._parts.source, self._parts.timing
+        held = set(source.positions())
+        ahead = self._parts.clocks.ahead_of_slowest(timing.max_skew_us, self._caught_up_since)
+        wanted = held if self._parts.checkpoint.pressure() else ahead
+        source.pause(wanted - source.paused)
+        source.resume(source.paused - wanted)
+
+    def take(self, polled: Polled, closed_until: int) -> None:
+        """Take in what a poll brought. Raises `Revoked`."""
+        self._meet(polled, closed_until)
+        for run in polled.runs:
+            if self._parts.clocks.resting(run.partition) and run.partition not in self._finished:
+                self._wake(run.partition, run.offsets[0], closed_until)
+            for part, wall_us in self._by_wall_clock(run):
+                self._take_in(part, wall_us)
+        if polled.runs:
+            self._last_record = self._parts.now()
+        self._rest(polled)
+
+    def wake_all(self, closed_until: int) -> None:
+        """Go on with the partitions that the source holds already, after others were lost."""
+        for partition, at in sorted(self._parts.source.positions().items()):
+            self._wake(partition, at.next_offset, closed_until)
+
+    def watermark(self) -> int | None:
+        """The clocks' watermark; when all partitions rest, event time goes on as wall time does."""
+        parts, clocks = self._parts, self._parts.clocks
+        watermark = clocks.watermark()
+        if watermark is None and parts.wall is not None and self._last_record:
+            latest = max((clocks.of(partition) for partition in parts.source.positions()), default=0)
+            waited = int((parts.now() - self._last_record) * 1e6)
+            return max(latest - clocks.lateness_us, self._restored_until) + waited if latest else None
+        return watermark
+
+    def ended(self) -> bool:
+        """Will nothing ever come again?"""
+        held = set(self._parts.source.positions())
+        return bool(held) and held <= self._finished
+
+    def restored(self, closed_until: int) -> None:
+        """The state was restored: silence is counted from now on, event time from there."""
+        self._last_record, self._restored_until = self._parts.now(), closed_until
+
+    def _meet(self, polled: Polled, closed_until: int) -> None:
+        self._note_beginnings(polled)
+        if polled.revoked:
+            raise Revoked(polled.revoked)
+        for partition in polled.assigned:
+            offset = self.began[partition].next_offset if partition in self.began else 0
+            self._wake(partition, offset, closed_until)
+        for gap in polled.gaps:
+            self._gaps.add(gap)
+        for control in polled.controls:
+            self._obey(control)
+        self.lag.update(polled.lag)
+        self.ready = self.ready or bool(polled.assigned or self._parts.clocks.watermark() is not None)
+
+    def _note_beginnings(self, polled: Polled) -> None:
+        """Records of a partition that is new may have come with it: it began before them."""
+        positions = self._parts.source.positions() if polled.assigned else {}
+        first = {run.partition: run.offsets[0] for run in polled.runs}
+        for partition in positions.keys() & set(polled.assigned):
+            at = positions[partition]
+            self.began[partition] = replace(at, next_offset=first.get(partition, at.next_offset))
+
+    def _obey(self, control: Mapping[str, Any]) -> None:
+        """A control record of a dump: what the live run had decided by its wall clock."""
+        if control.get("control") == "floor":
+            self._parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
+        else:
+            self._controls.obey(control)
+
+    def _wake(self, partition: Partition, offset: int, closed_until: int) -> None:
+        """A partition begins or goes on: nothing of it may enter a pane that is closed."""
+        clocks = self._parts.clocks
+        floor = closed_until + clocks.lateness_us if closed_until else 0
+        before = clocks.of(partition)
+        if clocks.add(partition, floor) > before or not before:
+            self._controls.add("floor", partition, offset=offset, clock=floor)
+
+    def _by_wall_clock(self, run: Run) -> Iterable[tuple[Run, int | None]]:
+        """The run with the present, by which its timestamps are judged; in a replay in parts, with the recorded one."""
+        if self._parts.wall is not None:
+            return [(run, int(self._parts.wall() * 1e6))]
+        return self._controls.by_wall_clock(run)
+
+    def _take_in(self, run: Run, wall_us: int | None) -> None:
+        parts = self._parts
+        ahead = parts.clocks.ahead
+        decoded = parts.decoder.decode(run, wall_us)
+        if parts.clocks.ahead > ahead and wall_us is not None:
+            self._controls.add("doubted", run.partition, first=run.offsets[0], last=run.offsets[-1], wall=wall_us)
+        parts.ledger.add(decoded)
+        parts.on_decoded(decoded)
+        self._accounts.reasons.update(refusal.reason for refusal in decoded.refused)
+        parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
+
+    def _rest(self, polled: Polled) -> None:
+        """Leave out of the watermark what has been read to its end for long enough, or will never bring anything."""
+        parts, clocks, now = self._parts, self._parts.clocks, self._parts.now()
+        for partition in polled.finished:
+            self._finished.add(partition)
+            clocks.rest(partition)
+        if parts.wall is None:
+            return
+        quiet = polled.caught_up - {run.partition for run in polled.runs} - parts.source.paused
+        self._caught_up_since = {each: self._caught_up_since.get(each, now) for each in sorted(quiet)}
+        for partition, since in self._caught_up_since.items():
+            if now - since >= parts.timing.idle_after_s and not clocks.resting(partition):
+                log.info("partition idle", partition=str(partition))
+                clocks.rest(partition)
