@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from daemon.records import Partition, Position
-from daemon.sources.group import ours, theirs
+from daemon.sources.transports.base import End
 
 EVERY_S = 1.0
 """How often the brokers are asked."""
 BELIEVED_S = 3.0
 """How long an answer counts."""
-ANSWER_MS = 500
-"""An answer may wait behind a fetch on the same connection, so at most `fetch_max_wait_ms`."""
 
 
 class Ends:
@@ -30,17 +27,18 @@ class Ends:
         """Whether to ask again."""
         return time.monotonic() - self._asked >= EVERY_S
 
-    def ask(self, consumer: Any, partitions: Iterable[Partition], reached: Callable[[Partition], int]) -> None:
-        """Ask where partitions end. Raises `KafkaError`.
-
-        Records of an open transaction lie beyond the end, but below the high watermark: they are still to come.
-        """
+    def asking(self) -> None:
+        """An answer counts from when it was asked for; a failed question isn't repeated at once."""
         self._asked = time.monotonic()
-        asked = [theirs(each) for each in partitions]
-        for each, end in (consumer.end_offsets(asked, timeout_ms=ANSWER_MS) if asked else {}).items():
-            partition = ours(each)
-            self._ends[partition] = end
-            if reached(partition) >= max(end, consumer.highwater(each) or 0):
+
+    def answered(self, ends: Mapping[Partition, End], reached: Callable[[Partition], int]) -> None:
+        """Take what the brokers said.
+
+        Records of an open transaction lie beyond what is readable, but are written: they are still to come.
+        """
+        for partition, end in ends.items():
+            self._ends[partition] = end.readable
+            if reached(partition) >= end.written:
                 self._evidence[partition] = self._asked
 
     def doubt(self, partition: Partition) -> None:

@@ -7,7 +7,7 @@ the rest waits here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from daemon.records import Partition
@@ -19,7 +19,7 @@ class Held:
     def __init__(self) -> None:
         self._records: dict[Partition, list[Any]] = {}
 
-    def put(self, fetched: Mapping[Partition, list[Any]]) -> None:
+    def put(self, fetched: Mapping[Partition, Sequence[Any]]) -> None:
         """Take what a fetch brought."""
         for partition, records in fetched.items():
             self._records.setdefault(partition, []).extend(records)
