@@ -67,6 +67,7 @@ class Closing:
                 found.append(max(due // pane_us * pane_us, self.until))
             if (end := parts.life.deadline()) is not None:
                 found.append(max(end - pane_us, self.until))
+            found.append(self._gaps.pane(self.until))
         return min((start for start in found if start is not None), default=None)
 
     def _close(self, start: int, *, last: bool = False) -> None:
@@ -79,9 +80,8 @@ class Closing:
         closed = parts.ledger.close(start)
         self.until = closed.end
         judged = parts.watch.close(closed, parts.ledger.keep_rate, lambda rows: self._explain(start, rows), last=last)
-        findings = [*judged.findings, *self._gaps.findings(closed.end)]
         self._accounts.counts.update(closed.accounts)
-        self._say(closed.end, judged.readings, findings, last=last)
+        self._say(start, judged.readings, judged.findings, last=last)
 
     def _tick(self, start: int) -> None:
         """Close a pane in which nothing arrived, because somebody wanted to be asked at this time."""
@@ -89,11 +89,12 @@ class Closing:
         self.until = start + parts.timing.pane_us
         self._accounts.counts.update(parts.ledger.skip(self.until))
         judged = parts.watch.tick(start, self.until, parts.ledger.keep_rate)
-        self._say(self.until, *judged)
+        self._say(start, *judged)
 
-    def _say(self, end: int, readings: list[Reading], findings: list[Finding], *, last: bool = False) -> None:
-        parts = self._parts
-        findings = [parts.say.finding(finding) for finding in findings]
+    def _say(self, start: int, readings: list[Reading], findings: list[Finding], *, last: bool = False) -> None:
+        parts, end = self._parts, self.until
+        gap_readings, gap_findings = self._gaps.say(start, end)
+        findings = [parts.say.finding(finding) for finding in [*findings, *gap_findings]]
         fired = {(f.group.model, f.group.version) for f in findings if f.kind == "fired"}
         for model, version in sorted(fired | parts.watch.explained):
             if evidence := parts.watch.evidence(model, version):
@@ -116,6 +117,7 @@ class Closing:
         parts.watch.restarted.clear()
         readings = [
             *readings,
+            *gap_readings,
             *self._accounts.read(end, parts.ledger.keep_rate, parts.watch.profile.cut_off, last=last),
         ]
         parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])

@@ -5,6 +5,7 @@
 | `floor` | from this offset on a partition's clock is at least so much |
 | `doubted` | in these offsets there were timestamps too far ahead of the wall clock, which showed so much |
 | `explained` | these explanations were taken in with this pane |
+| `gap` | with this pane it was said that records were never read |
 | `closed` | panes up to here had closed when the dump was written |
 | `ended` | the input was finite and at its end |
 """
@@ -33,6 +34,8 @@ class Controls:
         self.ended = False
         """Whether the dump's run was at the end of its input."""
         self._explained: dict[int, list[Explanations]] = {}
+        self.gaps: dict[int, list[Mapping[str, Any]]] = {}
+        """What the dump's run said of gaps, by the start of the pane, as it was recorded."""
         self._doubted: dict[Partition, list[tuple[int, int, int]]] = {}
         """(first offset, last, wall clock) of runs in which timestamps were too far ahead of that clock."""
 
@@ -55,6 +58,8 @@ class Controls:
         elif kind == "explained":
             self.recorded = True
             self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))
+        elif kind == "gap":
+            self.gaps.setdefault(control["pane"], []).append(control)
         elif kind == "ended":
             self.ended = True
         elif kind == "closed":

@@ -273,7 +273,7 @@ def dump_line(record: Consumed) -> bytes:
 
 
 def control_line(kind: str, fields: Mapping[str, Any]) -> bytes:
-    """A line of a dump that says what was decided, not what was read: `floor`, `closed`, `explained`."""
+    """A line of a dump that says what was decided, not what was read: `floor`, `closed`, `explained`, `gap`"""
     return orjson.dumps({"control": kind, **fields})
 
 

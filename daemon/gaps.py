@@ -1,6 +1,6 @@
-"""Records that were never read: said as an alert, each fired at the next closing and over at the one after.
+"""Records that were never read: a reading and an alert, said with the next pane, over with the one after.
 
-It has happened; it does not go on.
+It has happened; it does not go on. Which pane was next is the wall clock's doing, so a live run records it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ from typing import Any
 
 import structlog
 
+from daemon.controls import Controls
 from daemon.records import Gap, Partition
-from processors.base import Finding
+from processors.base import Finding, Reading
 from processors.profile import GroupKey
 
 log = structlog.get_logger()
+
+MONITOR, SERIES = "source", "gap"
 
 
 class Gaps:
     """Gaps that have yet to be said, and those that were said at the last closing."""
 
-    def __init__(self) -> None:
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
         self._new: list[Gap] = []
         self._said: list[Gap] = []
 
@@ -31,14 +35,25 @@ class Gaps:
 
     def add(self, gap: Gap) -> None:
         """Log it and keep it for the next closing."""
-        log.error("gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason)
+        log.error(
+            "gap", partition=str(gap.partition), expected=gap.expected, found=gap.found, reason=gap.reason,
+            offsets=gap.lost,
+        )  # fmt: skip
         self._new.append(gap)
 
-    def findings(self, end: int) -> list[Finding]:
-        """What to say at the closing of a pane that ends then."""
+    def pane(self, until: int) -> int | None:
+        """Start of the pane that has to close although nothing may be in it: the next one, if there is a gap to say."""
+        panes = [*self._controls.gaps, *([until] if self._new and until else [])]
+        return min(panes, default=None)
+
+    def say(self, start: int, end: int) -> tuple[list[Reading], list[Finding]]:
+        """What to say at the closing of this pane."""
+        for gap in self._new:
+            self._controls.add(SERIES, gap.partition, pane=start, **_fields(gap))
         over = [replace(_finding(gap, end), kind="recovered") for gap in self._said]
-        self._said, self._new = self._new, []
-        return [_finding(gap, end) for gap in self._said] + over
+        self._said, self._new = [*self._new, *map(_recorded, self._controls.gaps.pop(start, []))], []
+        readings = [_reading(gap, start, end) for gap in self._said]
+        return readings, [_finding(gap, end) for gap in self._said] + over
 
     def restore(self, tree: Mapping[str, Any]) -> None:
         """Go on from `to_state`."""
@@ -50,12 +65,31 @@ class Gaps:
 
 
 def _finding(gap: Gap, end: int) -> Finding:
-    lost = "an unknown number of" if gap.lost is None else f"{gap.lost:,}"
-    summary = f"{lost} records of {gap.partition} were never read ({gap.reason}): reading goes on at {gap.found}."
-    evidence = {"expected": gap.expected, "found": gap.found, "reason": gap.reason}
+    lost = "An unknown number of" if gap.lost is None else f"{gap.lost:,}"
+    summary = f"{lost} offsets of {gap.partition} were never read ({gap.reason}): reading goes on at {gap.found:,}."
     value = None if gap.lost is None else float(gap.lost)
-    group = GroupKey("", "", "partition", str(gap.partition))
-    return Finding("fired", "source", "gap", group, end, value, gap.lost or 0, summary, evidence=evidence)
+    return Finding(
+        "fired", MONITOR, SERIES, _group(gap), end, value, gap.lost or 0, summary, severity="critical",
+        evidence=_fields(gap),
+    )  # fmt: skip
+
+
+def _reading(gap: Gap, start: int, end: int) -> Reading:
+    value = None if gap.lost is None else float(gap.lost)
+    return Reading(MONITOR, SERIES, _group(gap), value, gap.lost or 0, start, end, details=_fields(gap))
+
+
+def _group(gap: Gap) -> GroupKey:
+    return GroupKey("", "", "partition", str(gap.partition))
+
+
+def _fields(gap: Gap) -> dict[str, Any]:
+    return {"expected": gap.expected, "found": gap.found, "reason": gap.reason}
+
+
+def _recorded(control: Mapping[str, Any]) -> Gap:
+    partition = Partition(control["topic"], control["partition"])
+    return Gap(partition, control["expected"], control["found"], control["reason"])
 
 
 def _packed(gap: Gap) -> list[Any]:

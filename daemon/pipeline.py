@@ -30,7 +30,8 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._controls, self._gaps = Controls(), Gaps()
+        self._controls = Controls()
+        self._gaps = Gaps(self._controls)
         self._accounts = Accounts(parts.timing.account_span_us)
         self._intake = Intake(parts, self._controls, self._accounts, self._gaps)
         self._closing = Closing(parts, self._controls, self._accounts, self._gaps)

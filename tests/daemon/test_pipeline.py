@@ -295,6 +295,8 @@ def test_records_that_were_lost_are_an_alert(rows: list[Row], tmp_path: Path) ->
     assert [(alert["monitor"], alert["series"]) for alert in alerts] == [("source", "gap")] * len(alerts)
     assert [alert["state"] for alert in alerts] == ["firing", "resolved"]
     assert alerts[0]["evidence"]["reason"] == "truncated"
+    gaps = [reading for reading in said(b"\n".join(outputs(tmp_path)["readings"])) if reading["monitor"] == "source"]
+    assert [(gap["series"], gap["value"], gap["details"]["expected"]) for gap in gaps] == [("gap", None, 600)]
 
 
 def test_a_partition_without_records_holds_up_nobody(rows: list[Row], tmp_path: Path) -> None:
