@@ -118,6 +118,15 @@ def _silences(config: Config) -> Iterator[Finding]:
             yield (*place, "match"), 'would silence everything. Name what is meant; if it is everything, model: "*".'
         if silence.from_ and silence.until and silence.until <= silence.from_:
             yield (*place, "until"), "must be after from."
+        elif silence.every and not (silence.from_ and silence.until):
+            yield (*place, "every"), "comes again from when until when? Give from and until of the first time."
+        elif silence.every and silence.from_ and silence.until:
+            length = silence.until - silence.from_
+            if length.total_seconds() * 1e6 >= silence.every:
+                yield (
+                    (*place, "every"),
+                    "comes again before it is over. Leave every out, or shorten it.",
+                )
 
 
 def _redacted(config: Config) -> Iterator[Finding]:

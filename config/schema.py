@@ -118,6 +118,8 @@ class Silence(Section):
     """Since when, with its time zone: `2026-11-22T03:00:00Z`."""
     until: AwareDatetime | None = None
     """Until when; for ever if not given."""
+    every: Positive | None = None
+    """A maintenance window: the same span again after this long (`1d`, `7d`), for ever; needs `from` and `until`."""
     reason: str = Field(min_length=1)
     """Why."""
     who: str = Field(min_length=1)
@@ -133,8 +135,14 @@ class Alerts(Section):
     """False alarms that all models together may raise."""
     renotify: Positive = Duration.parse("4h")
     """A firing alert is sent again this often; it is valid for three times as long."""
+    for_: Duration = Field(default=Duration.parse("0s"), alias="for")
+    """A finding must stand this long before it fires; the tests behind it need no such help against chance."""
     min_hold: Duration = Duration.parse("5m")
     """A firing alert stays at least this long, so that it can't flap."""
+    flap_window: Duration = Duration.parse("6h")
+    """An alert that comes back within this time of its end must recover for twice as long each time before it ends."""
+    incident_span: Duration = Duration.parse("1h")
+    """Alerts of one version with onsets no further apart than this are one incident, and page once."""
     keep: Positive = Duration.parse("7d")
     """A resolved alert is deleted from a compacted topic after this long."""
     heartbeat: Positive = Duration.parse("1m")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from daemon.alerts.notice import SEVERITIES, Change, End, Held, Notice, finding_from, finding_tree
+from daemon.alerts.notice import SEVERITIES, Change, Decided, End, Held, Notice, finding_from, finding_tree
 from daemon.envelopes import plain
 from processors.base import Finding, Severity
 
@@ -26,18 +26,20 @@ class Shown:
     inhibited_by: str | None
     features: tuple[str, ...]
     held: Held
+    acknowledged: bool = False
 
     def tree(self) -> list[Any]:
         """A tree that can be packed."""
         return [
-            self.severity, self.action, self.provisional, self.inhibited_by, list(self.features), self.held
+            self.severity, self.action, self.provisional, self.inhibited_by, list(self.features), self.held,
+            self.acknowledged,
         ]  # fmt: skip
 
     @classmethod
     def from_tree(cls, tree: list[Any]) -> Shown:
         """What `tree` described."""
-        severity, action, provisional, inhibited_by, features, held = tree
-        return cls(severity, action, provisional, inhibited_by, tuple(features), held)
+        severity, action, provisional, inhibited_by, features, held, acknowledged = tree
+        return cls(severity, action, provisional, inhibited_by, tuple(features), held, acknowledged)
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Alert:
     """Pane at which it became pending; from firing on: at which it fired."""
     since: int
     incident: str
+    onset: int
+    """Of the incident: when the first of its alerts began."""
     sequence: int = 0
     told: bool = False
     """Something of it left since the last tombstone."""
@@ -59,10 +63,16 @@ class Alert:
     """What was said last of this firing; None before its start and after its end was said."""
     said_at: int = 0
     recovery: Finding | None = None
-    """It recovered, but has not fired for `min_hold` yet."""
+    """It recovered, but has to hold before that is said."""
+    recovered_at: int = 0
     ended: int | None = None
     """When it ended last, until it fires again."""
     end: End = "resolved"
+    flaps: int = 0
+    """How often in a row it came back soon after its end."""
+    paged: Severity = "info"
+    """The severity for which somebody was woken in this firing; `info` for none."""
+    decided: Decided | None = None
     inhibited_by: str | None = None
     explained: Mapping[str, Any] = field(default_factory=dict)
     """Evidence that came from the explainer."""
@@ -97,25 +107,42 @@ class Alert:
         evidence = plain({**self.finding.evidence, **finding.evidence})
         self.finding = replace(finding, evidence=evidence)
 
-    def age(self, end: int, *, hold: int, min_hold: int) -> None:
+    @property
+    def acknowledged(self) -> bool:
+        """Somebody is on it."""
+        return self.decided is not None and self.decided.what == "acknowledged"
+
+    def recover(self, finding: Finding, end: int) -> None:
+        """Its monitor says that it is over."""
+        self.recovery, self.recovered_at = finding, end
+
+    def resolves_at(self, min_hold: int, most: int) -> int:
+        """When its recovery will have held: each time that it came back, the recovery must last twice as long."""
+        calm = min(min_hold * 2 ** min(self.flaps, 32), most) if self.flaps else 0
+        return max(self.began + min_hold, self.recovered_at + calm)
+
+    def age(self, end: int, *, hold: int, min_hold: int, most: int) -> None:
         """What time alone does: pending fires or is dropped; what recovered and was held long enough resolves."""
         if self.phase == "pending" and self.recovery is not None:
             self.finish(end, "resolved")
         elif self.phase == "pending" and end >= self.began + hold:
             self.phase, self.began, self.ended = "firing", end, None
-        elif self.phase == "firing" and self.recovery is not None and end >= self.began + min_hold:
+        elif self.phase == "firing" and self.recovery is not None and end >= self.resolves_at(min_hold, most):
             self.finish(end, "resolved")
 
-    def finish(self, end: int, how: End) -> None:
+    def finish(self, end: int, how: End, decided: Decided | None = None) -> None:
         """End a firing; a pending one goes back to what it was before.
 
         The facts of the recovery stand from now on; how bad it was and what to do about it stay as they were.
         """
         if self.phase == "firing":
-            self.ended, self.end = end, how
+            self.ended, self.end, self.decided = end, how, decided or self.decided
             if self.recovery is not None:
                 self.refresh(self._as_bad(self.recovery))
                 self.recovery = None
+        elif self.phase == "pending" and self.ended is not None:
+            self.began = min(self.began, self.ended)
+            self.since = min(self.since, self.began)
         self.phase = "ended"
 
     def _as_bad(self, recovery: Finding) -> Finding:
@@ -126,13 +153,15 @@ class Alert:
         """What saying it now would show."""
         found = self.finding
         features = tuple(sorted(_feature_names(self.explained.get("top_features"))))
-        return Shown(self.severity, found.action, found.provisional, self.inhibited_by, features, held)
+        return Shown(
+            self.severity, found.action, found.provisional, self.inhibited_by, features, held, self.acknowledged
+        )
 
     def news(self, held: Held) -> News:
         """Whether there is something to say now, or by and by, beside saying the same again.
 
-        Now: it fires for the first time, got worse, lost or gained the alert that explains it, was explained for the
-        first time, or is not held back any more. By and by: anything else that `Shown` shows.
+        Now: it fires for the first time, got worse, lost or gained the alert that explains it, was explained or
+        acknowledged for the first time, or is not held back any more. By and by: anything else that `Shown` shows.
         """
         before, after = self.shown, self.showing(held)
         if before is None:
@@ -141,6 +170,8 @@ class Alert:
             return "none"
         worse = SEVERITIES.index(after.severity) > SEVERITIES.index(before.severity)
         first_explained = bool(after.features) and not before.features
+        if before.acknowledged != after.acknowledged:
+            return "now"
         if worse or first_explained or before.held or before.inhibited_by != after.inhibited_by:
             return "now"
         return "later"
@@ -165,6 +196,8 @@ class Alert:
             ended=None if firing else self.ended,
             inhibited_by=self.inhibited_by,
             held=held,
+            flaps=self.flaps,
+            decided=self.decided,
         )
 
     def tree(self) -> dict[str, Any]:
@@ -176,11 +209,16 @@ class Alert:
             "began": self.began,
             "since": self.since,
             "incident": self.incident,
+            "onset": self.onset,
             "sequence": self.sequence,
             "told": self.told,
             "shown": None if self.shown is None else self.shown.tree(),
             "said_at": self.said_at,
             "recovery": None if self.recovery is None else finding_tree(self.recovery),
+            "recovered_at": self.recovered_at,
+            "flaps": self.flaps,
+            "paged": self.paged,
+            "decided": None if self.decided is None else self.decided.tree(),
             "ended": self.ended,
             "end": self.end,
             "inhibited_by": self.inhibited_by,
@@ -190,8 +228,9 @@ class Alert:
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Alert:
         """The alert that `tree` described."""
-        shown, recovery = tree["shown"], tree["recovery"]
+        shown, recovery, decided = tree["shown"], tree["recovery"], tree["decided"]
         restored = {
+            "decided": None if decided is None else Decided(*decided),
             "finding": finding_from(tree["finding"]),
             "recovery": None if recovery is None else finding_from(recovery),
             "shown": None if shown is None else Shown.from_tree(shown),

@@ -93,6 +93,7 @@ class Events:
             "segment": segment_of(group),
             "feature": finding.feature,
             "severity": notice.severity,
+            "page": notice.page,
             "since": rfc3339(notice.since),
             "began": rfc3339(notice.began),
             "value": finding.value,
@@ -113,8 +114,16 @@ class Events:
 
 
 def _while_it_fires(notice: Notice) -> dict[str, Any]:
-    fires = {} if notice.valid_until is None else {"valid_until": rfc3339(notice.valid_until)}
-    return fires if notice.inhibited_by is None else fires | {"inhibited_by": notice.inhibited_by}
+    said: dict[str, Any] = {}
+    if notice.valid_until is not None:
+        said["valid_until"] = rfc3339(notice.valid_until)
+    if notice.inhibited_by is not None:
+        said["inhibited_by"] = notice.inhibited_by
+    if notice.flaps:
+        said["flaps"] = notice.flaps
+    if (decided := notice.decided) is not None:
+        said[decided.what] = {"by": decided.who, "why": decided.why, "at": rfc3339(decided.at)}
+    return said
 
 
 def _after_its_end(notice: Notice) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Inhibition: what one alert says already is not paged again.
 
 Within one version, while both fire, an alert names another in `inhibited_by` and is said for information only if it
-began with it or after it, and
+began to fire with it or after it, or at least its onset is not the earlier one (the effect may be easier to see), and
 
 - a feature is broken (the other calls for `fix_feature`), and this one watches what the model makes of its features;
 - a feature is broken, and this one says that the same feature has drifted;
 - the other says the same of the whole version, and this one of a segment.
 
-What fired before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
+What began before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
 themselves again once it is their turn to be repeated.
 """
 
@@ -30,6 +30,10 @@ EFFECTS = frozenset(
     }
 )
 """Monitors of what a model makes of its features."""
+
+
+SLACK_US = 10 * 60_000_000
+"""Onsets are estimates: one that seems to be this much later may still be the earlier one."""
 
 
 def is_cause(alert: Alert) -> bool:
@@ -55,8 +59,12 @@ def explain(firing: Iterable[Alert], end: int, renotify: int) -> list[Alert]:
 
 
 def _cause_of(alert: Alert, alerts: list[Alert]) -> str | None:
-    before = [a.fingerprint for a in alerts if a is not alert and a.began <= alert.began and _explains(a, alert)]
+    before = [a.fingerprint for a in alerts if a is not alert and _came_first(a, alert) and _explains(a, alert)]
     return alert.inhibited_by if alert.inhibited_by in before else next(iter(before), None)
+
+
+def _came_first(cause: Alert, effect: Alert) -> bool:
+    return cause.began <= effect.began or (is_cause(cause) and cause.since <= effect.since + SLACK_US)
 
 
 def _explains(cause: Alert, effect: Alert) -> bool:

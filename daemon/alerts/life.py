@@ -1,38 +1,39 @@
 """The life of alerts: findings in, what is to be said out, pane after pane.
 
-    (nothing) --fired--> pending --held for `hold`--> firing --recovered, at least `min_hold`--> resolved
-                            |                            |                                          |
-                         recovered                    withdrawn                              `keep` later
-                            v                            v                                          v
-                         (nothing)               retired, superseded                      tombstone, forgotten
+    (nothing) --fired--> pending --held for `hold`--> firing --recovered, and that holds--> resolved
+                            |                            |                                     |
+                         recovered             withdrawn, or accepted                     `keep` later
+                            v                            v                                     v
+                         (nothing)        retired, superseded, accepted             tombstone, forgotten
 
 A pure state machine in event time: no clock but the panes' ends. What it says is a function of the panes that brought
-findings, so it does not matter in which order a pane's findings come, whether empty panes are closed, or how often the
-state was packed and unpacked in between. A firing alert is said again each `renotify`; `valid_until` is three times
-that away, so that nothing fires for ever after Vigil died.
+findings and of what operators ordered at which pane, so it does not matter in which order a pane's findings come,
+whether empty panes are closed, or how often the state was packed and unpacked in between. A firing alert is said again
+each `renotify`; `valid_until` is three times that away, so that nothing fires for ever after Vigil died.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from daemon.alerts.agenda import Agenda
 from daemon.alerts.alert import Alert
+from daemon.alerts.incidents import follow, joined, paging
 from daemon.alerts.inhibition import explain
-from daemon.alerts.notice import Change, End, Held, Notice, incident_of, one_each
+from daemon.alerts.memory import Memory, by_fingerprint
+from daemon.alerts.notice import Change, Decided, End, Held, Notice, one_each
 from daemon.alerts.rules import Rules
-from daemon.alerts.silences import lifted_at, silenced
-from daemon.envelopes import canonical, plain
+from daemon.alerts.silences import Silence, lifted_at, silenced
+from daemon.envelopes import plain
 from processors.base import Finding
 
 NOT_EXPLAINED = frozenset({"latency", "resources", "signals", "silence", "volume"})
 """Monitors of how a model is served: which features drive its predictions says nothing about that."""
+MOST_SILENCES = 1_000
+"""Silences ordered by operators that are remembered; the one that ends first makes room."""
 
 
 class Life:
@@ -41,34 +42,28 @@ class Life:
     def __init__(self, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
         """Go on from what `to_state` gave, or from nothing."""
         self.rules = rules
-        state = state or {"end": None, "backfill": False, "overflow": 0, "evidence": [], "alerts": b""}
+        state = state or {
+            "end": None, "backfill": False, "overflow": 0, "evidence": [], "silences": [], "alerts": b"",
+        }  # fmt: skip
         self._end: int | None = state["end"]
         self._backfill: bool = state["backfill"]
         self.overflow: int = state["overflow"]
         self._evidence = {(model, version): evidence for model, version, evidence in state["evidence"]}
-        alerts = [Alert.from_tree(orjson.loads(line)) for line in state["alerts"].splitlines()]
-        self._alerts = {alert.fingerprint: alert for alert in alerts}
-        self._firing: dict[tuple[str, str], set[str]] = {}
-        self._lines: dict[str, bytes] = {}
+        self._ordered = [Silence.from_tree(tree) for tree in state["silences"]]
+        self._memory = Memory(state["alerts"])
         self._agenda = Agenda()
-        for alert in alerts:
+        for alert in self._memory:
             self._enlist(alert)
 
     def to_state(self) -> dict[str, Any]:
-        """All of it as a tree that `packing.pack` takes; equal lives give equal trees.
-
-        Alerts are one JSON line each, made anew only where something changed: most panes touch few of many.
-        """
-        for fingerprint, alert in self._alerts.items():
-            if fingerprint not in self._lines:
-                self._lines[fingerprint] = canonical(alert.tree())
-        evidence = [[*version, self._evidence[version]] for version in sorted(self._evidence)]
+        """All of it as a tree that `packing.pack` takes; equal lives give equal trees."""
         return {
             "end": self._end,
             "backfill": self._backfill,
             "overflow": self.overflow,
-            "evidence": evidence,
-            "alerts": b"\n".join(self._lines[fingerprint] for fingerprint in sorted(self._lines)),
+            "evidence": [[*version, self._evidence[version]] for version in sorted(self._evidence)],
+            "silences": [silence.tree() for silence in self._ordered],
+            "alerts": self._memory.lines(),
         }
 
     def close(self, end: int, findings: Sequence[Finding] = (), *, backfill: bool = False) -> list[Notice]:
@@ -78,7 +73,7 @@ class Life:
         catching up: firing alerts are held back, and said if they still fire when it is over.
         """
         earlier = self._catch_up(end)
-        released = self._all_firing() if self._backfill and not backfill else []
+        released = self._memory.firing() if self._backfill and not backfill else []
         self._backfill = backfill
         notices = earlier + self._step(end, findings, released, self._evidence)
         self._evidence = {}
@@ -100,36 +95,69 @@ class Life:
         self, end: int, how: End, *, model: str | None = None, version: str | None = None, monitor: str | None = None
     ) -> list[Notice]:
         """End, at the pane that ends at `end`, all alerts of what is watched no more. None matches anything."""
-        earlier = self._catch_up(end + 1)
         meant = [
             alert
-            for alert in self._alerts.values()
+            for alert in self._memory
             if alert.phase != "ended"
             and model in (None, alert.finding.group.model)
             and version in (None, alert.finding.group.version)
             and monitor in (None, alert.finding.monitor)
         ]
-        for alert in meant:
-            alert.finish(end, how)
-            self._enlist(alert)
-        return earlier + self._say(end, {alert.fingerprint: alert for alert in meant})
+        return self._finish(end, meant, how)
+
+    # What operators order. Each takes effect at the pane that ends at `end`.
+
+    def meant(self, name: str) -> list[Alert]:
+        """The firing alerts that a name means: a fingerprint or an incident, or the beginning of one."""
+        return [
+            alert
+            for alert in self._memory.firing()
+            if alert.fingerprint.startswith(name) or alert.incident.startswith(name)
+        ]
+
+    def acknowledge(self, end: int, alerts: Iterable[Alert], who: str, why: str) -> list[Notice]:
+        """Somebody is on it: said at once; nobody is woken again until it gets worse or comes back."""
+        earlier = self._catch_up(end + 1)
+        known = [alert for alert in alerts if alert in self._memory and alert.phase == "firing"]
+        for alert in known:
+            alert.decided = Decided("acknowledged", who, why, end, alert.severity)
+        return earlier + self._say(end, by_fingerprint(known))
+
+    def accept(self, end: int, alerts: Iterable[Alert], who: str, why: str) -> list[Notice]:
+        """Take it for the new normal: they end. What is judged from now on is for the monitors to see to."""
+        known = [alert for alert in alerts if alert in self._memory and alert.phase == "firing"]
+        return self._finish(end, known, "accepted", Decided("accepted", who, why, end))
+
+    def silence(self, end: int, silence: Silence) -> list[Notice]:
+        """Hold back what it matches, in place of any silence of the same name."""
+        return self._silenced_by(end, [s for s in self._ordered if s.name != silence.name] + [silence])
+
+    def lift(self, end: int, name: str) -> list[Notice]:
+        """End a silence before its time; what it held back is said if it still fires."""
+        return self._silenced_by(end, [s for s in self._ordered if s.name != name])
+
+    @property
+    def ordered(self) -> tuple[Silence, ...]:
+        """The silences that operators ordered and that are not over."""
+        return tuple(self._ordered)
 
     def firing(self) -> list[Notice]:
         """What fires now, as it would be said now: by model, version and monitor."""
-        return [self._notice(alert, alert.said_at, "repeated") for alert in self._all_firing()]
+        return [self._notice(alert, alert.said_at, "repeated") for alert in self._memory.firing()]
 
     @property
     def firing_count(self) -> int:
         """How many fire now; costs nothing."""
-        return sum(map(len, self._firing.values()))
+        return self._memory.firing_count
+
+    @property
+    def backfilling(self) -> bool:
+        """Whether what fires is held back, for Vigil was catching up at the last closing."""
+        return self._backfill and self.firing_count > 0
 
     def __len__(self) -> int:
         """How many fingerprints are remembered."""
-        return len(self._alerts)
-
-    def _all_firing(self) -> list[Alert]:
-        alerts = [self._alerts[fingerprint] for group in self._firing.values() for fingerprint in group]
-        return sorted(alerts, key=lambda alert: alert.order)
+        return len(self._memory)
 
     def _catch_up(self, before: int) -> list[Notice]:
         """What was due in empty panes that nobody closed."""
@@ -147,15 +175,17 @@ class Life:
     ) -> list[Notice]:
         """One pane: what was found, then what time brought; then what all of it amounts to is said."""
         forgotten: list[Notice] = []
-        touched = {alert.fingerprint: alert for alert in released}
-        for fingerprint, finding in one_each(findings, self.rules.source, end):
+        touched = by_fingerprint(released)
+        # onsets in order, so that an incident is named after the first of its alerts
+        for fingerprint, finding in sorted(one_each(findings, self.rules.source, end), key=lambda f: f[1].since):
             alert = self._take(fingerprint, finding, end, forgotten)
             if alert is not None:
                 touched[fingerprint] = alert
         for fingerprint in self._agenda.take(end):
-            touched[fingerprint] = self._alerts[fingerprint]
+            if (due := self._memory.get(fingerprint)) is not None:
+                touched[fingerprint] = due
         for alert in touched.values():
-            alert.age(end, hold=self.rules.hold, min_hold=self.rules.min_hold)
+            alert.age(end, hold=self.rules.hold, min_hold=self.rules.min_hold, most=self.rules.renotify)
             self._enlist(alert)
         return forgotten + self._say(end, touched | self._explained(evidence))
 
@@ -163,20 +193,19 @@ class Life:
         """Give each firing alert the evidence of its version; returns those that got some."""
         given = {}
         for version, found in evidence.items():
-            for fingerprint in self._firing.get(version, ()):
-                alert = self._alerts[fingerprint]
+            for alert in self._memory.firing_of(version):
                 if alert.finding.monitor not in NOT_EXPLAINED:
                     alert.explained = found
-                    given[fingerprint] = alert
+                    given[alert.fingerprint] = alert
         return given
 
     def _take(self, fingerprint: str, finding: Finding, end: int, forgotten: list[Notice]) -> Alert | None:
         """Enter a finding into its alert; None if it is about nothing that is known, or there is no room."""
-        alert = self._alerts.get(fingerprint)
+        alert = self._memory.get(fingerprint)
         if alert is None or alert.phase == "ended":
             return self._begin(alert, fingerprint, finding, end, forgotten) if finding.kind == "fired" else None
         if finding.kind == "recovered":
-            alert.recovery = finding
+            alert.recover(finding, end)
             return alert
         if finding.kind == "fired":
             alert.recovery = None
@@ -189,34 +218,48 @@ class Life:
         self, ended: Alert | None, fingerprint: str, finding: Finding, end: int, forgotten: list[Notice]
     ) -> Alert | None:
         """A new alert, or a new firing of one that had ended: its sequence goes on."""
-        if ended is None and len(self._alerts) >= self.rules.most:
+        if ended is None and len(self._memory) >= self.rules.most:
             forgotten += self._make_room(end)
-            if len(self._alerts) >= self.rules.most:
+            if len(self._memory) >= self.rules.most:
                 self.overflow += 1
                 return None
-        incident = incident_of(finding.group, finding.since, self.rules.incident_span)
-        alert = Alert(fingerprint, finding, "pending", end, finding.since, incident)
+        version = (finding.group.model, finding.group.version)
+        others = [alert for alert in self._memory.of(version) if alert.fingerprint != fingerprint]
+        incident, onset = joined(finding, others, self.rules.incident_span)
+        alert = Alert(fingerprint, finding, "pending", end, finding.since, incident, onset)
         if ended is not None:
             alert.sequence, alert.told, alert.ended, alert.end = ended.sequence, ended.told, ended.ended, ended.end
-        self._alerts[fingerprint] = alert
+            soon = ended.ended is not None and end - ended.ended <= self.rules.flap_window
+            alert.flaps = ended.flaps + 1 if soon else 0
+        self._memory.put(alert)
         return alert
 
     def _make_room(self, end: int) -> list[Notice]:
         """Forget the longest ended alerts before their time, a few at once."""
-        over = [(a.ended or 0, a.fingerprint) for a in self._alerts.values() if a.phase == "ended"]
-        few = heapq.nsmallest(1 + self.rules.most // 64, over)
-        return [notice for _, fingerprint in few for notice in self._forget(self._alerts[fingerprint], end)]
+        few = self._memory.longest_ended(1 + self.rules.most // 64)
+        return [notice for alert in few for notice in self._forget(alert, end)]
+
+    def _finish(self, end: int, meant: list[Alert], how: End, decided: Decided | None = None) -> list[Notice]:
+        earlier = self._catch_up(end + 1)
+        for alert in meant:
+            alert.finish(end, how, decided)
+            self._enlist(alert)
+        return earlier + self._say(end, by_fingerprint(meant))
 
     def _say(self, end: int, touched: dict[str, Alert]) -> list[Notice]:
         """What is to be said of the alerts that were touched, and of those whose cause came or went with them."""
         self._end = end if self._end is None else max(end, self._end)
-        for version in {alert.version for alert in touched.values()}:
-            firing = [self._alerts[fingerprint] for fingerprint in sorted(self._firing.get(version, ()))]
-            touched = touched | {alert.fingerprint: alert for alert in explain(firing, end, self.rules.renotify)}
+        versions = sorted({alert.version for alert in touched.values()})
+        for version in versions:
+            firing = self._memory.firing_of(version)
+            touched = touched | by_fingerprint(explain(firing, end, self.rules.renotify))
         notices = []
-        for alert in sorted(touched.values(), key=lambda a: a.order):
-            notices += self._speak(alert, end)
-            self._enlist(alert)
+        for version in versions:
+            mine = sorted((alert for alert in touched.values() if alert.version == version), key=lambda a: a.order)
+            said = [(alert, notice) for alert in mine for notice in self._speak(alert, end)]
+            notices += paging(said, self._memory.of(version)) if said else []
+            for alert in mine:
+                self._enlist(alert)
         return notices
 
     def _speak(self, alert: Alert, end: int) -> list[Notice]:
@@ -233,25 +276,31 @@ class Life:
     def _say_firing(self, alert: Alert, end: int) -> list[Notice]:
         """Its start, what is news, or the same again when `renotify` is over. What is held back is recorded once."""
         held = self._held(alert, end)
-        before, after, news = alert.shown, alert.showing(held), alert.news(held)
-        waited = end - alert.said_at
-        change: Change
-        if before is None or (before.held and not held):
-            change = "fired"
-        elif news == "now" or (news == "later" and waited >= self.rules.update_every):
-            change = "explained" if replace(after, features=before.features) == before else "updated"
-        elif waited >= self.rules.renotify:
-            change = "repeated"
-        else:
+        before, news = alert.shown, alert.news(held)
+        if before is None and alert.inhibited_by and (cause := self._memory.get(alert.inhibited_by)) is not None:
+            follow(alert, cause)
+        change = self._change(alert, end, held, news)
+        if change is None:
             return []
         alert.said_at = end
         if held and before is not None:
             return []
         alert.sequence += 1
-        alert.shown = after
+        alert.shown = alert.showing(held)
         if not held:
             alert.told = True
         return [self._notice(alert, end, change)]
+
+    def _change(self, alert: Alert, end: int, held: Held, news: str) -> Change | None:
+        """What there is to say of an alert that fires; None: nothing."""
+        before, after, waited = alert.shown, alert.showing(held), end - alert.said_at
+        if before is None or (before.held and not held):
+            return "fired"
+        if news == "now" or (news == "later" and waited >= self.rules.update_every):
+            if after.acknowledged and not before.acknowledged:
+                return "acknowledged"
+            return "explained" if replace(after, features=before.features) == before else "updated"
+        return "repeated" if waited >= self.rules.renotify else None
 
     def _say_ended(self, alert: Alert, end: int) -> Notice:
         """Its end. Whoever was told of its start is told of its end, silence or not."""
@@ -262,8 +311,7 @@ class Life:
 
     def _forget(self, alert: Alert, end: int) -> list[Notice]:
         """Remember it no more; the tombstone is for those who heard of it."""
-        del self._alerts[alert.fingerprint]
-        self._lines.pop(alert.fingerprint, None)
+        self._memory.drop(alert)
         self._agenda.drop(alert.fingerprint)
         alert.sequence += 1
         return [self._notice(alert, end, "forgotten")] if alert.told else []
@@ -271,26 +319,33 @@ class Life:
     def _notice(self, alert: Alert, end: int, change: Change) -> Notice:
         return alert.notice(end, change, valid_for=3 * self.rules.renotify)
 
+    # Silences.
+
+    @property
+    def _silences(self) -> Iterable[Silence]:
+        return (*self.rules.silences, *self._ordered) if self._ordered else self.rules.silences
+
+    def _silenced_by(self, end: int, ordered: list[Silence]) -> list[Notice]:
+        """Let these be what operators ordered, without those that are over."""
+        earlier = self._catch_up(end + 1)
+        kept = [silence for silence in ordered if silence.end is None or silence.every or silence.end > end]
+        if len(kept) > MOST_SILENCES:
+            kept.remove(min(kept[:-1], key=lambda s: (s.end is None or s.every is not None, s.end or 0)))
+        self._ordered = kept
+        return earlier + self._say(end, by_fingerprint(self._memory.firing()))
+
     def _held(self, alert: Alert, time: int) -> Held:
         """Why it is not to be sent; empty if it is."""
         if self._backfill:
             return "backfill"
-        found = silenced(self.rules.silences, alert.finding, alert.severity, time)
+        found = silenced(self._silences, alert.finding, alert.severity, time)
         return "silenced" if found is not None else ""
 
     def _enlist(self, alert: Alert) -> None:
-        """Note where it stands after a change: among its version's firing alerts, and when something is due for it."""
-        fingerprint = alert.fingerprint
-        if self._alerts.get(fingerprint) is not alert:
-            return
-        self._lines.pop(fingerprint, None)
-        if alert.phase == "firing":
-            self._firing.setdefault(alert.version, set()).add(fingerprint)
-        elif alert.version in self._firing:
-            self._firing[alert.version].discard(fingerprint)
-            if not self._firing[alert.version]:
-                del self._firing[alert.version]
-        self._agenda.put(fingerprint, self._due_at(alert))
+        """Note where it stands after a change, and when something is due for it."""
+        if alert in self._memory:
+            self._memory.changed(alert)
+            self._agenda.put(alert.fingerprint, self._due_at(alert))
 
     def _due_at(self, alert: Alert) -> int:
         """When time alone will change something about it, or something waits to be said."""
@@ -303,10 +358,10 @@ class Life:
         held = self._held(alert, now)
         news = alert.news(held)
         if alert.recovery is not None:
-            times.append(alert.began + rules.min_hold)
+            times.append(alert.resolves_at(rules.min_hold, rules.renotify))
         if news != "none":
             times.append(now if news == "now" else alert.said_at + rules.update_every)
-        lifted = lifted_at(rules.silences, alert.finding, alert.severity, now) if held else None
+        lifted = lifted_at(self._silences, alert.finding, alert.severity, now) if held else None
         if lifted is not None:
             times.append(lifted)
         return max(min(times), now + 1)

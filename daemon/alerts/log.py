@@ -19,10 +19,12 @@ _EVENTS = {
     "fired": "alert firing",
     "updated": "alert updated",
     "explained": "alert explained",
+    "acknowledged": "alert acknowledged",
     "repeated": "alert still firing",
     "resolved": "alert resolved",
     "retired": "alert retired",
     "superseded": "alert superseded",
+    "accepted": "alert accepted",
     "forgotten": "alert forgotten",
 }
 
@@ -53,6 +55,10 @@ def facts(notice: Notice) -> dict[str, Any]:
         "provisional": finding.provisional or None,
         "inhibited_by": notice.inhibited_by,
         "held": notice.held or None,
+        "page": notice.page or None,
+        "flaps": notice.flaps or None,
+        "decided_by": None if notice.decided is None else notice.decided.who,
+        "decided_why": None if notice.decided is None else notice.decided.why,
         "time": rfc3339(notice.time),
         "fingerprint": notice.fingerprint,
         "sequence": notice.sequence,

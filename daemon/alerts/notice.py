@@ -10,9 +10,12 @@ from daemon.envelopes import canonical, digest, plain, text
 from processors.base import Finding, Severity
 from processors.profile import GroupKey
 
-End = Literal["resolved", "retired", "superseded"]
-State = Literal["firing", "resolved", "retired", "superseded"]
-Change = Literal["fired", "updated", "explained", "repeated", "resolved", "retired", "superseded", "forgotten"]
+End = Literal["resolved", "retired", "superseded", "accepted"]
+State = Literal["firing", "resolved", "retired", "superseded", "accepted"]
+Change = Literal[
+    "fired", "updated", "explained", "acknowledged", "repeated", "resolved", "retired", "superseded", "accepted",
+    "forgotten",
+]  # fmt: skip
 Held = Literal["", "silenced", "backfill"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -20,12 +23,29 @@ _KINDS = ("updated", "recovered", "fired")
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided about an alert: who, why, and at which pane's end (event time) it took effect."""
+
+    what: Literal["acknowledged", "accepted"]
+    who: str
+    why: str
+    at: int
+    severity: Severity = "info"
+    """How severe the alert was then: if it gets worse, people hear of it again."""
+
+    def tree(self) -> list[Any]:
+        """A tree that can be packed; `Decided(*tree)` leads back."""
+        return [self.what, self.who, self.why, self.at, self.severity]
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to say about one alert, at the closing of one pane.
 
     `time` is that pane's end. `severity` is as said: `info` while another alert explains this one. `since` is the
-    estimated onset and `began` the pane from which it fires. `held` says why it is recorded but not sent. A change
-    `forgotten` is the tombstone that ends the fingerprint in a compacted topic.
+    estimated onset and `began` the pane from which it fires. `held` says why it is recorded but not sent, `page` that
+    somebody should be woken by it. A change `forgotten` is the tombstone that ends the
+    fingerprint in a compacted topic.
     """
 
     fingerprint: str
@@ -43,6 +63,10 @@ class Notice:
     ended: int | None = None
     inhibited_by: str | None = None
     held: Held = ""
+    page: bool = False
+    flaps: int = 0
+    """How often it came back soon after its end."""
+    decided: Decided | None = None
 
     @property
     def id(self) -> str:
@@ -59,9 +83,9 @@ def fingerprint_of(source: str, finding: Finding) -> str:
     )  # fmt: skip
 
 
-def incident_of(group: GroupKey, since: int, span: int) -> str:
-    """The cause that alerts have in common, in a first form: one version, onsets in the same `span` of time."""
-    return digest([group.model, group.version, since // span])[:16]
+def incident_of(group: GroupKey, since: int) -> str:
+    """The name of an incident: the version in which something began to go wrong, and when."""
+    return digest([group.model, group.version, since])[:16]
 
 
 def one_each(findings: Iterable[Finding], source: str, end: int) -> list[tuple[str, Finding]]:

@@ -28,7 +28,9 @@ class Rules:
     update_every: int = 10 * _MINUTE
     """At most this often changes are said that can wait."""
     incident_span: int = 60 * _MINUTE
-    """Onsets in the same span are of one incident."""
+    """Onsets no further than this from an incident's are of that incident."""
+    flap_window: int = 0
+    """An alert that comes back within this time of its end flaps: each time its recovery must last twice as long."""
     most: int = 100_000
     """Fingerprints remembered; beyond that ended ones are forgotten early, and new findings only counted."""
     silences: tuple[Silence, ...] = ()
@@ -43,5 +45,8 @@ class Rules:
             renotify=alerts.renotify,
             keep=alerts.keep,
             min_hold=alerts.min_hold,
+            hold=alerts.for_,
+            incident_span=alerts.incident_span,
+            flap_window=alerts.flap_window,
             silences=Silence.configured(alerts.silences),
         )

@@ -239,13 +239,13 @@ def test_what_is_known_of_a_version_stands_in_an_alert_from_its_first_word() -> 
 
 
 def test_a_broken_feature_explains_what_comes_after_it_until_it_is_repaired() -> None:
-    """Effects name their cause and are for information; what fired before is not explained; the end frees them.
+    """Effects name their cause and are for information; what began before is not explained; the end frees them.
 
     They are free when it is their turn to be repeated: until then they had time to recover.
     """
     life = Life(rules())
-    broken = finding(monitor="data_quality", action="fix_feature", feature="amount")
-    (earlier,) = life.close(START, [finding(monitor="performance")])
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount", since=START - HOUR // 2)
+    (earlier,) = life.close(START, [finding(monitor="performance", since=START - HOUR)])
     cause, effect = life.close(START + PANE, [finding(), broken])[::-1]
     assert (cause.finding.monitor, cause.inhibited_by, cause.severity) == ("data_quality", None, "critical")
     assert (effect.finding.monitor, effect.inhibited_by, effect.severity) == (
@@ -346,7 +346,7 @@ def test_retiring_a_version_ends_its_alerts_and_no_others() -> None:
 
 
 def test_alerts_with_one_onset_in_one_version_are_one_incident() -> None:
-    """The first form of grouping: same version, onset in the same hour."""
+    """Same version, onsets close together."""
     life = Life(rules())
     drift, quality = finding(since=START), finding(monitor="data_quality", since=START + PANE)
     other, later = (

@@ -1,0 +1,63 @@
+"""Incidents: alerts with one cause share one name, and one page.
+
+An alert joins an incident of its version whose onset (that of the first alert in it) is at most `span` from its own:
+the nearest, also if that ended meanwhile. One that another alert explains belongs to that one's incident whenever it
+comes, for labels may tell hours later what a broken feature did. Of each incident one message pages: the most severe
+of the pane, among equals the one that names a broken input. Another follows only if something worse comes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from daemon.alerts.alert import Alert
+from daemon.alerts.notice import SEVERITIES, Notice, incident_of
+from processors.base import Finding
+
+_PAGES = frozenset({"fired", "updated", "explained"})
+
+
+def joined(finding: Finding, known: Iterable[Alert], span: int) -> tuple[str, int]:
+    """The incident of a new alert and its onset: one of those `known` of the same version, or a new one."""
+    since = finding.since
+    near = [(abs(a.onset - since), a.onset, a.incident) for a in known if abs(a.onset - since) <= span]
+    if not near:
+        return incident_of(finding.group, since), since
+    _, onset, incident = min(near)
+    return incident, onset
+
+
+def follow(effect: Alert, cause: Alert) -> None:
+    """Let an alert of which nothing was said yet be of its cause's incident."""
+    effect.incident, effect.onset = cause.incident, cause.onset
+
+
+def paging(said: Sequence[tuple[Alert, Notice]], known: Iterable[Alert]) -> list[Notice]:
+    """The notices of one pane and one version, in order, with `page` set on those that wake somebody.
+
+    `known` are all alerts of the version. Notes in those that page for which severity they did.
+    """
+    woken: dict[str, int] = {}
+    for alert in known:
+        woken[alert.incident] = max(woken.get(alert.incident, 0), SEVERITIES.index(alert.paged))
+    notices = [notice for _, notice in said]
+    for at in sorted(range(len(said)), key=lambda n: _urgency(*said[n])):
+        alert, notice = said[at]
+        level = SEVERITIES.index(notice.severity)
+        if _may_page(alert, notice) and level > woken.get(alert.incident, 0):
+            woken[alert.incident] = level
+            alert.paged = notice.severity
+            notices[at] = replace(notice, page=True)
+    return notices
+
+
+def _urgency(alert: Alert, notice: Notice) -> tuple[int, bool, tuple[object, ...]]:
+    return -SEVERITIES.index(notice.severity), notice.finding.action != "fix_feature", alert.order
+
+
+def _may_page(alert: Alert, notice: Notice) -> bool:
+    if notice.held or notice.change not in _PAGES or notice.inhibited_by is not None:
+        return False
+    decided = alert.decided
+    return decided is None or SEVERITIES.index(notice.severity) > SEVERITIES.index(decided.severity)

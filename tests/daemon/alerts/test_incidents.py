@@ -1,0 +1,144 @@
+"""Grouping, pages, flapping and windows: what a person on call is spared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from config import ConfigError, parse
+from daemon.alerts.life import Life
+from daemon.alerts.notice import SEVERITIES
+from daemon.alerts.rules import Rules
+from daemon.alerts.silences import Silence
+from processors.profile import GroupKey
+from tests.daemon.alerts.findings import HOUR, PANE, Step, any_rules, finding, histories, rules, run, said
+
+START = 1_000_000 * PANE
+
+
+def test_onsets_on_both_sides_of_the_hour_are_one_incident() -> None:
+    """What counts is how far apart they are, not where the hour ends."""
+    hour = START // HOUR * HOUR + HOUR
+    life = Life(rules())
+    (one,) = life.close(hour + 10 * PANE, [finding(since=hour - PANE)])
+    (other,) = life.close(hour + 12 * PANE, [finding(monitor="anomaly", since=hour + PANE)])
+    assert one.incident == other.incident
+
+
+def test_an_incident_goes_on_after_its_first_alert_is_over_but_does_not_creep() -> None:
+    """Onsets are compared with the incident's own, so that a chain of alerts is not one incident for ever."""
+    life = Life(rules(incident_span=HOUR))
+    first, second, third = (finding(monitor=f"m{n}", since=START + n * HOUR * 2 // 3) for n in range(3))
+    (one,) = life.close(START + PANE, [first])
+    life.close(START + 2 * PANE, [replace(first, kind="recovered")])
+    (two,) = life.close(START + HOUR, [second])
+    (three,) = life.close(START + 2 * HOUR, [third])
+    assert (one.incident == two.incident, two.incident == three.incident) == (True, False)
+
+
+def test_an_effect_belongs_to_its_cause_however_late_it_shows() -> None:
+    """Labels come hours later: what a broken feature did to the error rate is the same incident, and no page."""
+    life = Life(rules())
+    (cause,) = life.close(START, [finding(monitor="data_quality", action="fix_feature", since=START - PANE)])
+    (effect,) = life.close(START + 7 * HOUR, [finding(since=START + 6 * HOUR)])[-1:]
+    assert (effect.incident, effect.inhibited_by) == (cause.incident, cause.fingerprint)
+    assert (cause.page, effect.page) == (True, False)
+
+
+def test_an_incident_pages_once_for_what_is_worst_and_again_only_for_worse() -> None:
+    """Of several alerts in one pane the most severe wakes somebody; later ones only if they are more severe still."""
+    life = Life(rules())
+    mild = [finding(monitor=name, severity="warning") for name in ("anomaly", "prediction_drift")]
+    notices = life.close(START, [*mild, finding(monitor="volume", severity="info")])
+    assert [n.finding.monitor for n in notices if n.page] == ["anomaly"]
+    assert [n.page for n in life.close(START + PANE, [finding(monitor="latency", severity="warning")])] == [False]
+    worse = life.close(START + 2 * PANE, [finding(monitor="concept_drift", severity="critical")])
+    assert [n.page for n in worse] == [True]
+    escalated = life.close(START + 3 * PANE, [replace(mild[0], kind="updated", severity="critical")])
+    assert [(n.change, n.page) for n in escalated] == [("updated", False)]
+
+
+def test_among_equals_the_broken_input_pages() -> None:
+    """It says what to repair."""
+    broken = finding(monitor="feature_drift", action="fix_feature", feature="amount")
+    notices = Life(rules()).close(START, [finding(monitor="a_first_name"), broken])
+    assert [n.finding.monitor for n in notices if n.page] == ["feature_drift"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(any_rules(), histories())
+def test_pages_of_an_incident_only_get_more_severe(life_rules: Rules, history: list[Step]) -> None:
+    """At most one page for each severity; never for what is held back, explained by another alert, or only repeated.
+
+    Until one of its alerts is over and comes back.
+    """
+    life = Life(life_rules)
+    paged: dict[str, int] = defaultdict(int)
+    for step in history:
+        for notice in run(life, step):
+            if notice.state != "firing":
+                paged.pop(notice.incident, None)
+            if not notice.page:
+                continue
+            assert not notice.held
+            assert notice.inhibited_by is None
+            assert notice.change in ("fired", "updated", "explained")
+            assert SEVERITIES.index(notice.severity) > paged[notice.incident]
+            paged[notice.incident] = SEVERITIES.index(notice.severity)
+
+
+def test_each_time_it_comes_back_its_recovery_must_last_twice_as_long() -> None:
+    """Ten minutes wrong, ten minutes right, all day long: a handful of firings, not seventy-two."""
+    life = Life(rules(min_hold=30 * PANE, flap_window=6 * HOUR))
+    notices = []
+    for n in range(72):
+        notices += life.close(START + n * HOUR // 3, [finding(since=START + n * HOUR // 3)])
+        notices += life.close(START + n * HOUR // 3 + HOUR // 6, [finding("recovered")])
+    fired = [notice for notice in notices if notice.change == "fired"]
+    assert [notice.flaps for notice in fired] == [0, 1]
+    assert said(life.close(START + 48 * HOUR))[0][0] == "resolved"
+    (anew,) = life.close(START + 60 * HOUR, [finding(since=START + 60 * HOUR)])
+    assert anew.flaps == 0
+
+
+def test_a_maintenance_window_comes_again() -> None:
+    """From two to four each day: held back then, said at its end if it still fires; not at other times."""
+    day = 24 * HOUR
+    window = Silence("ana", "backup", start=START, end=START + 2 * HOUR, every=day)
+    assert [window.holds(START + at) for at in (-1, 0, 2 * HOUR, day - 1, day, 9 * day + HOUR, 9 * day + 3 * HOUR)] == [
+        False, True, False, False, True, True, False,
+    ]  # fmt: skip
+    life = Life(rules(silences=(window,)))
+    (held,) = life.close(START + 3 * day + HOUR, [finding()])
+    assert held.held == "silenced"
+    (fired,) = life.close(START + 3 * day + 5 * HOUR)
+    assert (fired.change, fired.time, fired.page) == ("fired", START + 3 * day + 2 * HOUR, True)
+
+
+@pytest.mark.parametrize(
+    ("silence", "complaint"),
+    [
+        ("every: 1d", "comes again from when until when"),
+        ("from: 2026-03-22T03:00:00Z, until: 2026-03-24T03:00:00Z, every: 1d", "comes again before it is over"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(silence: str, complaint: str) -> None:
+    """With what to write instead."""
+    silences = f"[{{match: {{model: m}}, who: a, reason: b, {silence}}}]"
+    with pytest.raises(ConfigError, match=complaint):
+        parse(f"files: {{paths: [a], follow: true}}\nalerts: {{silences: {silences}}}", {})
+
+
+def test_how_long_a_finding_must_stand_is_configured() -> None:
+    """`alerts.for` is 0 by default: the sequential tests hold their promise without it."""
+    assert Rules.configured(parse("files: {paths: [a], follow: true}", {})).hold == 0
+    assert Rules.configured(parse("files: {paths: [a], follow: true}\nalerts: {for: 2m}", {})).hold == 12 * PANE
+
+
+def test_versions_are_told_apart() -> None:
+    """The same trouble in two versions is two incidents: one of them may be served to nobody."""
+    versions = [finding(group=GroupKey("fraud", version)) for version in ("3", "4")]
+    assert [n.page for n in Life(rules()).close(START, versions)] == [True, True]
