@@ -40,6 +40,7 @@ from daemon.sources import sources
 from daemon.sources.base import Opening, Source
 from daemon.state.outbox import Outbox
 from daemon.state.store import Store
+from daemon.warming import Handful
 from daemon.watch import Budget, Settings, Watch, Watched, shares
 from processors.base import Monitor
 from processors.packing import unpack
@@ -147,6 +148,18 @@ def replaying(
         config, source, Direct(outgoing), explainer(config, blocking=True), wall=None, on_notice=on_notice or _unheard
     )
     return Pipeline(parts)
+
+
+def warm_up() -> None:
+    """Load every compiled kernel, or compile it: see `daemon.warming`."""
+    began = time.perf_counter()
+    parts, _ = assemble(
+        Config(), Handful(), Direct(dict.fromkeys((ALERTS, READINGS, DEAD_LETTERS), ())), None, wall=None,
+        on_notice=_unheard,
+    )  # fmt: skip
+    with closing(Pipeline(parts)) as pipeline:
+        pipeline.run(lambda: False)
+    log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
 
 
 def assemble(

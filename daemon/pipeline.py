@@ -20,6 +20,7 @@ from daemon.accounts import ACCOUNTS, Accounts
 from daemon.closing import Closing
 from daemon.controls import Controls
 from daemon.gaps import Gaps
+from daemon.garbage import seldom_collected
 from daemon.intake import Intake
 from daemon.parts import ALERTS, Parts
 from daemon.records import Partition, Position
@@ -58,9 +59,11 @@ class Pipeline:
 
         Raises `Revoked` when partitions were lost.
         """
-        while not stop():
-            if self.step():
-                break
+        with seldom_collected() as collect_if_due:
+            while not stop():
+                if self.step():
+                    break
+                collect_if_due()
         self._commit()
         self.parts.checkpoint.deliver(10.0)
         self._take_status()

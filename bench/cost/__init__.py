@@ -1,0 +1,1 @@
+"""What watching costs beside reading: the sides of the comparison, each a process of its own, and how it is told."""

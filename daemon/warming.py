@@ -1,0 +1,76 @@
+"""Every compiled kernel, loaded or compiled before the first record: a handful of events through a throwaway pipeline.
+
+Numba loads a kernel when it is first called: some two seconds in all from its cache and half a minute without one,
+which would otherwise hold up the stream in the middle of its first panes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import orjson
+
+from daemon.records import Partition, Polled, Position, Run
+from daemon.sources.base import Source
+
+_PARTITION = Partition("warming", 0)
+_PANES, _IN_EACH = 3, 40
+_PANE_MS = 10_000
+
+
+class Handful(Source):
+    """A finite source of predictions and labels of every kind that takes a path of its own through the kernels."""
+
+    name = "warming"
+
+    def __init__(self, settings: Any = None, opening: Any = None) -> None:
+        self._left = [_events(pane) for pane in range(_PANES)]
+        self._next = 0
+
+    def poll(self, max_wait_s: float, max_records: int) -> Polled:
+        if not self._left:
+            return Polled(finished=frozenset({_PARTITION}))
+        first, events = self._next == 0, self._left.pop(0)
+        offsets = list(range(self._next, self._next + len(events)))
+        self._next += len(events)
+        blank: list[Any] = [None] * len(events)
+        times = [event["ts"] for event in events]
+        run = Run(_PARTITION, offsets, times, blank, list(map(orjson.dumps, events)), [() for _ in events])
+        return Polled(runs=[run], assigned=(_PARTITION,) if first else ())
+
+    def seek(self, positions: Mapping[Partition, Position]) -> None:
+        """Nothing to go back to."""
+
+    def positions(self) -> dict[Partition, Position]:
+        return {_PARTITION: Position(self._next)}
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        """It is over before anybody could want that."""
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        """As above."""
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        return frozenset()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _events(pane: int) -> list[dict[str, Any]]:
+    """A pane's predictions, one of them twice, with labels for those of the pane before, one of them corrected."""
+    found: list[dict[str, Any]] = []
+    for n in range(_IN_EACH):
+        ts, score = pane * _PANE_MS + n * (_PANE_MS // _IN_EACH), (n % 10) / 10
+        named = {"model": "warming", "ts": ts}
+        found.append(
+            {
+                "type": "prediction", "id": f"{pane}-{n}", "version": "1", "prediction": int(score > 0.5),
+                "score": score, "features": {"number": n / 7, "text": "ab"[n % 2]}, "segment": {"key": "xy"[n % 2]},
+                **named,
+            }
+        )  # fmt: skip
+        found.append({"type": "label", "id": f"{pane - 1}-{n}", "label": n % 2, **named})
+    return [*found, found[0], found[1] | {"label": 1, "ts": found[-1]["ts"]}]
