@@ -150,7 +150,7 @@ def replaying(
     return Pipeline(parts)
 
 
-def warm_up() -> None:
+def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
     parts, _ = assemble(
@@ -158,7 +158,7 @@ def warm_up() -> None:
         on_notice=_unheard,
     )  # fmt: skip
     with closing(Pipeline(parts)) as pipeline:
-        pipeline.run(lambda: False)
+        pipeline.run(stop)
     log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
 
 

@@ -15,8 +15,9 @@ from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Source
 
 _PARTITION = Partition("warming", 0)
-_PANES, _IN_EACH = 3, 40
-_PANE_MS = 10_000
+_PANES, _IN_EACH = 6, 40
+_APART_MS = 13 * 3_600_000
+"""Panes so far apart that what they hold is enough for a version's coordinates to be sealed, and its forest planted."""
 
 
 class Handful(Source):
@@ -63,7 +64,7 @@ def _events(pane: int) -> list[dict[str, Any]]:
     """A pane's predictions, one of them twice, with labels for those of the pane before, one of them corrected."""
     found: list[dict[str, Any]] = []
     for n in range(_IN_EACH):
-        ts, score = pane * _PANE_MS + n * (_PANE_MS // _IN_EACH), (n % 10) / 10
+        ts, score = (pane + 1) * _APART_MS + n, (n % 10) / 10
         named = {"model": "warming", "ts": ts}
         found.append(
             {

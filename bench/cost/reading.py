@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from bench.cost.marks import Marks
-from daemon.sources.kafka import DEFAULTS
+from daemon.sources.transports.kafka_python import DEFAULTS
 
 MAX_RECORDS = 2_048
 """What a poll hands over at most: the same as in Vigil's loop."""

@@ -16,6 +16,7 @@ from bench.cost.staging import stage
 from daemon import app
 from daemon.__main__ import main as vigild
 from daemon.pipeline import Pipeline
+from daemon.warming import Handful
 
 
 def main() -> int:
@@ -41,6 +42,8 @@ def _note(marks: Marks) -> None:
 
     def beginning(pipeline: Pipeline, *arguments: Any) -> None:
         begin(pipeline, *arguments)
+        if isinstance(pipeline.parts.source, Handful):
+            return
         stage(pipeline, marks.stages)
         poll = pipeline.parts.source.poll
 

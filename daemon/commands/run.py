@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     1. Take charge of signals, so that one that comes during the start is not lost.
     2. Read the configuration, say what will be done.
     3. Open everything, and serve health, metrics and the page.
-    4. Loop until stopped; the loop drains before it returns.
+    4. Load the compiled kernels.
+    5. Loop until stopped; the loop drains before it returns.
     """
     from daemon.commands.signals import Signals
 
@@ -62,6 +63,7 @@ def _watch(config: Config, signals: Any, *, start_empty: bool) -> int:
         with closing(app.live(config, start_empty=start_empty)) as pipeline:
             pulse = Pulse(time.monotonic)
             with serving(config.http.host, config.http.port, pipeline.status, pulse):
+                app.warm_up(signals.stopping)
                 pipeline.run(pulse.with_each(signals.stopping))
     except Exception as error:
         code = exits.code_of(error)

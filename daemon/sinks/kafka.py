@@ -21,9 +21,15 @@ from daemon.sinks.base import Message, Sink, SinkError, Surroundings
 
 log = structlog.get_logger(__name__)
 
-DEFAULTS = {"compression_type": "lz4", "linger_ms": 5, "max_block_ms": 2_000, "bootstrap_timeout_ms": 1_000}
-"""Ours instead of kafka-python's; `kafka.producer` overrides them. The blocking ones are what a broker that is away
-may hold the loop up for."""
+DEFAULTS = {
+    "compression_type": "lz4",
+    "linger_ms": 20,
+    "batch_size": 1 << 17,
+    "max_block_ms": 2_000,
+    "bootstrap_timeout_ms": 1_000,
+}
+"""Ours instead of kafka-python's; `kafka.producer` overrides them. Each batch wakes the producer's thread, and a window's
+readings come in hundreds: hence large ones. The blocking times are what a broker that is away may hold the loop up for."""
 REQUIRED = {"acks": "all", "enable_idempotence": True}
 LONGEST_KEY = 1_024
 """Bytes of a key that a shortened message keeps."""
