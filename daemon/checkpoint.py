@@ -18,7 +18,7 @@ from daemon.sources.base import Source
 from daemon.state.outbox import Outbox
 from daemon.state.steps import Step, reached
 from daemon.state.store import Loaded, Store
-from processors.packing import pack, unpack
+from processors.packing import parts, unpack
 
 EXPLAINER = "explainer"
 
@@ -45,6 +45,8 @@ class Durable:
         """Revision of the explainer's state that was saved last."""
         self._committed_at = time.monotonic()
         self._cost_s = 0.0
+        self._began_at: float | None = None
+        """When the commit that is being written began."""
         self._untold: Mapping[Partition, Position] = {}
         """Committed positions that the source was not told yet."""
 
@@ -53,14 +55,14 @@ class Durable:
         self._saving, self._saved = saving, set(loaded.items)
         if "pipeline" not in loaded.items:
             return
-        parts = pipeline.parts
+        state = pipeline.parts
         pipeline.restore(unpack(loaded.items["pipeline"]))
-        parts.clocks.load(unpack(loaded.items["clocks"]))
-        parts.watch.restore(loaded.items)
-        if parts.explainer is not None:
+        state.clocks.load(unpack(loaded.items["clocks"]))
+        state.watch.restore(loaded.items)
+        if state.explainer is not None:
             known = loaded.items.get(EXPLAINER)
-            parts.explainer.load({"rows": []} if known is None else unpack(known))
-            self._explained = parts.explainer.revision
+            state.explainer.load({"rows": []} if known is None else unpack(known))
+            self._explained = state.explainer.revision
         saving.restore(loaded.items, loaded.chunks, pipeline.closed_until)
 
     def add(self, queue: str, messages: Sequence[Message]) -> None:
@@ -69,36 +71,53 @@ class Durable:
             self._outbox.add(queue, messages)
 
     def due(self) -> bool:
-        """Once the last commit's cost is small against the time since, within the configured bounds."""
+        """Once it is durable and its cost is small against the time since, within the configured bounds."""
+        if not self._settle(0.0):
+            return False
         least, most = self._bounds_s
         return time.monotonic() - self._committed_at >= min(max(_COST_SHARE * self._cost_s, least), most)
 
     def commit(
         self, pipeline: Pipeline, positions: Mapping[Partition, Position], controls: list[dict[str, Any]]
     ) -> None:
-        """Step 1. Raises `StateError`; memory is then ahead of disk, and the process must end."""
+        """Step 1: note down what has to be written; it is written while the loop goes on.
+
+        Raises `StateError` if the commit before could not be written. Memory is then ahead of disk, and the process
+        must end; nothing of what could not be written was sent.
+        """
+        self._settle(None)
         began = time.monotonic()
-        parts = pipeline.parts
-        with self._store.commit() as commit:
-            commit.positions(positions)
-            for control in controls:
-                commit.control(control)
-            commit.put("pipeline", pack(pipeline.to_state()))
-            commit.put("clocks", pack(parts.clocks.to_state()))
-            commit.put("alerts", pack(parts.life.to_state()))
-            self._saved = parts.watch.stage(commit.put, commit.delete, self._saved)
-            if parts.explainer is not None and parts.explainer.revision != self._explained:
-                self._explained = parts.explainer.revision
-                commit.put(EXPLAINER, pack(parts.explainer.to_state()))
-            if self._saving is not None:
-                self._saving.stage(commit, pipeline.closed_until)
-            self._outbox.stage(commit)
-        self._committed_at = time.monotonic()
-        self._cost_s = self._committed_at - began
+        state = pipeline.parts
+        commit = self._store.stage()
+        commit.positions(positions)
+        for control in controls:
+            commit.control(control)
+        commit.put("pipeline", parts(pipeline.to_state()))
+        commit.put("clocks", parts(state.clocks.to_state()))
+        commit.put("alerts", parts(state.life.to_state()))
+        self._saved = state.watch.stage(commit.put, commit.delete, self._saved)
+        if state.explainer is not None and state.explainer.revision != self._explained:
+            self._explained = state.explainer.revision
+            commit.put(EXPLAINER, parts(state.explainer.to_state()))
+        if self._saving is not None:
+            self._saving.stage(commit, pipeline.closed_until)
+        self._outbox.stage(commit)
         self._untold = dict(positions)
+        self._store.write_behind(commit)
+        self._began_at, self._committed_at = began, time.monotonic()
+
+    def _settle(self, max_wait_s: float | None) -> bool:
+        """Whether the last commit is durable, after waiting so long at most. Raises `StateError` if it won't be."""
+        if not self._store.written(max_wait_s):
+            return False
+        if self._began_at is not None:
+            self._cost_s, self._began_at = time.monotonic() - self._began_at, None
+        return True
 
     def deliver(self, max_wait_s: float) -> None:
-        """Steps 2 to 4."""
+        """Steps 2 to 4, once the last commit is durable."""
+        if not self._settle(max_wait_s):
+            return
         if max_wait_s:
             self._outbox.drain(max_wait_s)
         else:
@@ -117,7 +136,7 @@ class Durable:
         return {queue: messages for queue, (messages, _) in self._outbox.sizes().items()}
 
     def close(self) -> None:
-        """See `pipeline.Checkpoint`. The store is closed by whoever opened it."""
+        """See `pipeline.Checkpoint`. The store is closed by whoever opened it, after what is being written."""
         self._outbox.close()
 
 

@@ -20,7 +20,7 @@ from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
 from processors.base import Finding, Judging, Monitor, Reading, Summary, Verdict
 from processors.distinct import counted
-from processors.packing import pack, unpack
+from processors.packing import Part, parts, unpack
 from processors.profile import GroupKey, Profile
 from processors.rows import Cells, Explanations, Names
 from processors.slices import ExplanationRows, OutcomeRows, PredictionRows, of_bases
@@ -199,11 +199,11 @@ class Watch:
 
     # Saving.
 
-    def stage(self, put: Callable[[str, bytes], None], delete: Callable[[str], None], saved: set[str]) -> set[str]:
+    def stage(self, put: Callable[[str, list[Part]], None], delete: Callable[[str], None], saved: set[str]) -> set[str]:
         """Write profile and states; `saved` are the names that the file holds. Returns those that it holds now."""
-        put("profile", pack(self.profile.to_state()))
+        put("profile", parts(self.profile.to_state()))
         counts = {model: dict(counts) for model, counts in self._counts.items()}
-        put("watch", pack({"seen": self._seen, "counts": counts}))
+        put("watch", parts({"seen": self._seen, "counts": counts}))
         names = {"profile", "watch"}
         for watched in self.monitors:
             tree = {
@@ -212,7 +212,7 @@ class Watch:
                 "broken": watched.broken,
                 "adopted": watched.adopted,
             }
-            put(watched.key, pack(tree))
+            put(watched.key, parts(tree))
             names.add(watched.key)
         for name in saved - names:
             if name.startswith("monitor/"):

@@ -13,6 +13,8 @@ import orjson
 
 _HEAD_BYTES = 8
 
+Part = bytes | memoryview
+
 
 class PackingError(ValueError):
     """The bytes are not what `pack` wrote, or a value has no packed form."""
@@ -23,12 +25,17 @@ def pack(value: Any) -> bytes:
 
     Tuples come back as lists. Object arrays may hold strings only. Raises `PackingError` on anything else.
     """
-    blobs: list[bytes] = []
+    return b"".join(parts(value))
+
+
+def parts(value: Any) -> list[Part]:
+    """What `pack` would join: the head, then the bytes of arrays, which are not copied and change with the arrays."""
+    blobs: list[Part] = []
     try:
         head = orjson.dumps(_describe(value, blobs))
     except orjson.JSONEncodeError as error:
         raise PackingError(f"no packed form: {error}") from error
-    return b"".join([len(head).to_bytes(_HEAD_BYTES, "little"), head, *blobs])
+    return [len(head).to_bytes(_HEAD_BYTES, "little") + head, *blobs]
 
 
 def unpack(data: bytes) -> Any:
@@ -41,7 +48,7 @@ def unpack(data: bytes) -> Any:
         raise PackingError(f"damaged packed value: {error}") from error
 
 
-def _describe(value: Any, blobs: list[bytes]) -> Any:
+def _describe(value: Any, blobs: list[Part]) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -66,13 +73,13 @@ def _key(key: Any) -> str | int:
     raise PackingError(f"dict keys are strings or integers, not {type(key).__name__}")
 
 
-def _describe_array(array: np.ndarray[Any, Any], blobs: list[bytes]) -> Any:
+def _describe_array(array: np.ndarray[Any, Any], blobs: list[Part]) -> Any:
     if array.dtype == object:
         texts = [text.encode("utf-8", "surrogatepass") for text in array.ravel().tolist()]
         lengths = np.fromiter(map(len, texts), np.int32, len(texts))
         blobs += [lengths.tobytes(), b"".join(texts)]
         return {"s": list(array.shape), "z": sum(map(len, texts))}
-    blobs.append(np.ascontiguousarray(array).tobytes())
+    blobs.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return {"a": array.dtype.str, "s": list(array.shape)}
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from daemon import exits
 from daemon.commands import configuration
 
+_MODELS_SHOWN = 10
+
 
 def add(commands: Any) -> None:
     """Declare it. Both actions may run beside a daemon."""
@@ -18,11 +20,16 @@ def add(commands: Any) -> None:
     inspecting = actions.add_parser("inspect", help="what the state holds, and how much of it")
     inspecting.add_argument("--json", action="store_true", help="as JSON")
     inspecting.set_defaults(command=inspect)
-    verifying = actions.add_parser("verify", help="whether all of it is as it was written")
-    verifying.set_defaults(command=verify)
-    for action in (inspecting, verifying):
+    checking = actions.add_parser("verify", help="whether all of it is as it was written")
+    checking.set_defaults(command=verifying)
+    for action in (inspecting, checking):
         configuration.add_option(action)
-        action.add_argument("--directory", type=Path, metavar="DIR", help="a state itself; no configuration is read")
+        action.add_argument(
+            "--directory",
+            type=Path,
+            metavar="PLACE",
+            help="a state's directory, or a copy of its file; no configuration is read",
+        )
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -39,12 +46,12 @@ def inspect(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
-def verify(arguments: argparse.Namespace) -> int:
+def verifying(arguments: argparse.Namespace) -> int:
     """Print `ok`, or raise `Ended` with everything that is damaged."""
-    from daemon.state import inspect as state
+    from daemon.state.verify import verify
 
     directory = _directory(arguments)
-    if wrong := state.verify(directory):
+    if wrong := verify(directory):
         raise exits.Ended(exits.IO_ERROR, "\n".join(wrong))
     print(f"{directory}: ok")
     return exits.OK
@@ -58,7 +65,9 @@ def _directory(arguments: argparse.Namespace) -> Path:
 
 def _table(found: Mapping[str, Any]) -> Iterator[str]:
     yield found["path"]
-    yield f"version {found['version']}, {found['bytes']:,} bytes, {found['controls']:,} control records"
+    yield f"{found['instance']}, version {found['version']}, {found['bytes']:,} bytes"
+    yield from _progress(found["watched"])
+    yield f"{found['controls']:,} control records"
     yield ""
     yield f"{'next offset':>14}  partition"
     for topic, number, next_offset, _ in found["positions"]:
@@ -70,3 +79,18 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
         for name, held in found[section].items():
             count = f"  ({held['count']:,} {unit})" if unit else ""
             yield f"{held['bytes']:>14,}  {name}{count}"
+
+
+def _progress(watched: Mapping[str, Any] | None) -> Iterator[str]:
+    """How far it has come and what it watches, in a few lines."""
+    from daemon.stamps import rfc3339
+
+    if watched is None:
+        yield "nothing was committed yet"
+        return
+    until = watched["closed_until"]
+    yield f"panes closed until {rfc3339(until) if until else 'the beginning'}"
+    yield ", ".join(f"{count:,} {account}" for account, count in sorted(watched["accounts"].items())) or "no events"
+    models = watched["models"]
+    shown = ", ".join(models[:_MODELS_SHOWN]) + (", ..." if len(models) > _MODELS_SHOWN else "")
+    yield f"{len(models):,} models{': ' if models else ''}{shown}"

@@ -7,17 +7,17 @@ from xxhash import xxh3_128
 from daemon.state.errors import Damaged
 
 
-def digest_of(*parts: str | int | bytes) -> bytes:
+def digest_of(*parts: str | int | bytes | memoryview) -> bytes:
     """The checksum of the parts, in their order; 16 bytes."""
     digest = xxh3_128()
     for part in parts:
-        content = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        content = part if isinstance(part, bytes | memoryview) else str(part).encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "little"))
         digest.update(content)
     return digest.digest()
 
 
-def intact(digest: object, *parts: str | int | bytes, where: str) -> None:
+def intact(digest: object, *parts: str | int | bytes | memoryview, where: str) -> None:
     """Raise `Damaged` unless the parts have this checksum."""
     if digest_of(*parts) != digest:
         raise Damaged(f"the state is damaged ({where}): restore state.path from a copy")

@@ -41,7 +41,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Changes nothing in a file that is damaged, newer or not Vigil's: raises `Damaged` or `TooNew`.
     """
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5.0)
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5.0, check_same_thread=False
+    )
     try:
         check(db, path)
         found = recognise(db, path)
@@ -55,9 +57,10 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def connect_to_look(path: Path) -> sqlite3.Connection:
-    """Open for reading only, even while a daemon is writing."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+def connect_to_look(path: Path, *, unchanging: bool = False) -> sqlite3.Connection:
+    """Open for reading only, even while a daemon is writing; `unchanging` if nobody can be: then no log is needed."""
+    mode = "mode=ro&immutable=1" if unchanging else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5.0)
 
 
 def check(db: sqlite3.Connection, path: Path, *, thorough: bool = False) -> None:

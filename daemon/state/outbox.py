@@ -18,8 +18,9 @@ import structlog
 
 from daemon.backoff import Backoff
 from daemon.sinks.base import Message, Sink, SinkError
+from daemon.state.commit import Commit, Queued
 from daemon.state.steps import Step, reached
-from daemon.state.store import Commit, Queued, Store
+from daemon.state.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -2,19 +2,23 @@
 
     with store.commit() as commit:
         commit.position(partition, position)
-        commit.put("judge/concept_drift", blob)
+        commit.put("judge/concept_drift", parts(tree))
         outbox.stage(commit)
 
 Either all of it is durable when the block is left, or none of it. Every row carries a checksum of its content, so
 that a flipped bit is refused rather than believed.
+
+`write_behind` writes a commit on a thread of the store's while the loop goes on; whoever reads waits until it is done.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -22,16 +26,16 @@ import orjson
 
 from daemon.records import Partition, Position
 from daemon.sinks.base import Message
-from daemon.state.digests import digest_of, intact
+from daemon.state.commit import CHUNK, Commit, Queued
+from daemon.state.digests import intact
 from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, connect, translated, translated_from_system
 from daemon.state.file import create as create_file
+from daemon.state.formats import upgraded
+from daemon.state.items import Known, Place, join, page_digest
 from daemon.state.lock import Lock
-from daemon.state.messages import pack_messages, unpack_messages
+from daemon.state.messages import unpack_messages
 from daemon.state.steps import Step, reached
-
-CONTROLS_KEPT = 200_000
-"""Control records kept for `vigild dump`; the oldest go first."""
 
 
 class Chunk(NamedTuple):
@@ -41,15 +45,6 @@ class Chunk(NamedTuple):
     seq: int
     blob: bytes
     meta: bytes
-
-
-class Queued(NamedTuple):
-    """One row of the outbox: how many messages of which queue, and how many bytes they take."""
-
-    seq: int
-    queue: str
-    messages: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +73,10 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         where, given = ("WHERE name = ?", (self._table,)) if self._table is not None else ("", ())
-        query = f"SELECT name, seq, content, meta, digest FROM chunks {where} ORDER BY name, seq"  # noqa: S608 - ours
-        for name, seq, blob, meta, digest in self._store.rows(query, given):
+        query = f"SELECT name, seq, content, meta, digest, format FROM chunks {where} ORDER BY name, seq"  # noqa: S608 - ours
+        for name, seq, blob, meta, digest, format_ in self._store.rows(query, given):
             intact(digest, name, seq, blob, meta, where=f"chunk {name}/{seq}")
-            yield Chunk(name, seq, blob, meta)
+            yield Chunk(name, seq, upgraded(CHUNK + name, format_, blob), meta)
 
 
 class Store:
@@ -91,6 +86,11 @@ class Store:
         self.path = path
         self._db = db
         self._lock = lock
+        self._known = Known()
+        self._writer = ThreadPoolExecutor(1, "commit")
+        self._writing: Future[None] | None = None
+        last = next(self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"), (0,))[0]
+        self._seqs = count(last + 1)
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = True) -> Store:
@@ -120,9 +120,9 @@ class Store:
     def load(self) -> Loaded:
         """What the last commit left. Raises `Damaged`."""
         items = {}
-        for name, content, digest in self.rows("SELECT name, content, digest FROM items ORDER BY name"):
-            intact(digest, name, content, where=f"item {name}")
-            items[name] = content
+        for name, format_, sizes, digest in self.rows("SELECT name, format, sizes, digest FROM items ORDER BY name"):
+            intact(digest, name, format_, sizes, where=f"item {name}")
+            items[name] = upgraded(name, format_, join(name, sizes, self._pages(name)))
         return Loaded(self.positions(), items, Chunks(self))
 
     @property
@@ -138,27 +138,52 @@ class Store:
             positions[Partition(topic, number)] = Position(next_offset, topic_id)
         return positions
 
+    def stage(self) -> Commit:
+        """An empty commit, to be filled and written. One at a time."""
+        return Commit(self._known, lambda: next(self._seqs))
+
     @contextmanager
     def commit(self) -> Iterator[Commit]:
+        """Fill a commit in the block and write it, see `write`. An exception in the block writes nothing."""
+        commit = self.stage()
+        yield commit
+        self.write(commit)
+
+    def write(self, commit: Commit) -> None:
         """One transaction. Raises `StateError` if it fails: the process must then end, as memory is ahead of disk.
 
         1. Begin.
-        2. Write what the block asks for.
+        2. Write what the commit notes.
         3. Commit: from here on all of it survives a power cut.
-
-        An exception in the block undoes everything and goes on its way.
         """
-        with self._transaction() as commit:
-            reached(Step.BEGUN)
-            yield commit
-            reached(Step.WRITTEN)
-        reached(Step.COMMITTED)
+        self.wait()
+        self._write(commit)
+
+    def write_behind(self, commit: Commit) -> None:
+        """The same on a thread of the store's; `written` says when it is done, and raises what `write` would."""
+        self.wait()
+        self._writing = self._writer.submit(self._write, commit)
+
+    def written(self, max_wait_s: float | None = None) -> bool:
+        """Whether nothing is being written, after waiting so long at most. Raises `StateError` if writing failed."""
+        if self._writing is not None:
+            if not wait([self._writing], max_wait_s).done:
+                return False
+            self._writing.result()
+            self._writing = None
+        return True
+
+    def wait(self) -> None:
+        """Wait until nothing is being written. Raises `StateError` if writing failed, now and ever after."""
+        self.written(None)
 
     def mark_sent(self, up_to: Mapping[str, int]) -> None:
         """Forget the rows of each queue up to this `seq`, in a transaction of its own. Raises `StateError`."""
-        with self._transaction() as commit:
-            for queue, seq in up_to.items():
-                commit.mark_sent(queue, seq)
+        self.wait()
+        commit = self.stage()
+        for queue, seq in up_to.items():
+            commit.mark_sent(queue, seq)
+        self._transact(commit)
         reached(Step.MARKED)
 
     def controls(self) -> Iterator[dict[str, Any]]:
@@ -182,16 +207,38 @@ class Store:
         return unpack_messages(content)
 
     def rows(self, query: str, given: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query, with SQLite's errors translated."""
+        """Rows of a query, with SQLite's errors translated. What is being written is awaited."""
+        self.wait()
         with translated(self.path):
             yield from self._db.execute(query, given)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Commit]:
+    def _pages(self, name: str) -> Iterator[tuple[Place, bytes]]:
+        """The pages of an item, which are known from then on."""
+        digests: dict[Place, bytes] = {}
+        query = "SELECT segment, page, digest, content FROM pages WHERE name = ? ORDER BY 1, 2"
+        for segment, page, digest, content in self.rows(query, (name,)):
+            digests[segment, page] = digest
+            if page_digest(name, (segment, page), content) != digest:
+                raise Damaged(f"the state is damaged (page {segment}/{page} of item {name}): restore it from a copy")
+            yield (segment, page), content
+        self._known.take(name, digests)
+
+    def _write(self, commit: Commit) -> None:
+        self._transact(commit, Step.BEGUN, Step.WRITTEN)
+        reached(Step.COMMITTED)
+        for name, digests in commit.pages.items():
+            self._known.take(name, digests)
+
+    def _transact(self, commit: Commit, *steps: Step) -> None:
+        """Run a commit's statements in a transaction; `steps` are reached after its begin and before its end."""
+        begun, written = steps or (None, None)
         with translated(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield Commit(self._db)
+                _pass(begun)
+                for statement, given in commit.statements:
+                    self._db.execute(statement, given)
+                _pass(written)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -199,7 +246,8 @@ class Store:
                 raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let others have the directory."""
+        """Fold the write-ahead log into the file and let others have the directory. A commit under way is finished."""
+        self._writer.shutdown()
         try:
             with translated(self.path):
                 self._db.close()
@@ -213,58 +261,6 @@ class Store:
         self.close()
 
 
-class Commit:
-    """What one transaction writes. Valid inside the `with store.commit()` block only."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def position(self, partition: Partition, position: Position) -> None:
-        """The partition goes on here."""
-        row = (partition.topic, partition.number, position.next_offset, position.topic_id)
-        self._db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)", (*row, digest_of(*row)))
-
-    def positions(self, positions: Mapping[Partition, Position]) -> None:
-        """All of these partitions go on there."""
-        for partition, position in positions.items():
-            self.position(partition, position)
-
-    def put(self, name: str, blob: bytes) -> None:
-        """Store a blob under a name, in place of what was there."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO items (name, digest, content) VALUES (?, ?, ?)", (name, digest_of(name, blob), blob)
-        )
-
-    def delete(self, name: str) -> None:
-        """Forget the blob of this name, if there is one."""
-        self._db.execute("DELETE FROM items WHERE name = ?", (name,))
-
-    def append_chunk(self, table: str, seq: int, blob: bytes, meta: bytes = b"") -> None:
-        """Add a chunk to an append-only table. Raises `StateError` if `seq` is taken."""
-        self._db.execute(
-            "INSERT INTO chunks (name, seq, digest, meta, content) VALUES (?, ?, ?, ?, ?)",
-            (table, seq, digest_of(table, seq, blob, meta), meta, blob),
-        )
-
-    def drop_chunks(self, table: str, seqs: Sequence[int]) -> None:
-        """Forget chunks of a table."""
-        self._db.executemany("DELETE FROM chunks WHERE name = ? AND seq = ?", [(table, int(seq)) for seq in seqs])
-
-    def control(self, record: Mapping[str, Any]) -> None:
-        """Keep a control record for the dump."""
-        content = orjson.dumps(record)
-        cursor = self._db.execute("INSERT INTO controls (digest, content) VALUES (?, ?)", (digest_of(content), content))
-        self._db.execute("DELETE FROM controls WHERE seq <= ?", ((cursor.lastrowid or 0) - CONTROLS_KEPT,))
-
-    def outbox(self, queue: str, messages: Sequence[Message]) -> Queued:
-        """Queue messages to be sent, as one row, whose `seq` rises over all queues."""
-        content = pack_messages(messages)
-        cursor = self._db.execute(
-            "INSERT INTO outbox (queue, messages, digest, content) VALUES (?, ?, ?, ?)",
-            (queue, len(messages), digest_of(queue, content), content),
-        )
-        return Queued(cursor.lastrowid or 0, queue, len(messages), len(content))
-
-    def mark_sent(self, queue: str, up_to: int) -> None:
-        """Forget the rows of a queue up to this `seq`: they were acknowledged."""
-        self._db.execute("DELETE FROM outbox WHERE queue = ? AND seq <= ?", (queue, up_to))
+def _pass(step: Step | None) -> None:
+    if step is not None:
+        reached(step)

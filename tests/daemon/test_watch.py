@@ -12,6 +12,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.retained import Waits
 from daemon.watch import CONCEPT_DRIFT, Budget, Settings, Watch, Watched, shares
 from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.packing import Part
 from processors.profile import GroupKey, Limits, Profile
 from tests.daemon.messages import SECOND, START, decoder, prediction, run
 
@@ -149,12 +150,21 @@ def test_a_pane_without_its_rows_leaves_a_monitor_alone_except_at_the_end() -> N
     assert [reading.n for reading in world.pane(1, [], last=True)] == [0]
 
 
+def into(kept: dict[str, bytes]) -> Callable[[str, Sequence[Part]], None]:
+    """What keeps items as a state does."""
+
+    def put(name: str, parts: Sequence[Part]) -> None:
+        kept[name] = b"".join(parts)
+
+    return put
+
+
 def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
     """State is kept by name, code version and settings; what is gone or changed is named, and its state deleted."""
     kept: dict[str, bytes] = {}
     before = World(Counting("same"), Counting("changed"), Counting("gone"))
     before.pane(0, ["a", "b"])
-    names = before.watch.stage(kept.__setitem__, kept.__delitem__, set())
+    names = before.watch.stage(into(kept), kept.__delitem__, set())
     assert names == set(kept)
 
     after = World(Counting("same"), Counting("changed", step=2), Counting("new"))
@@ -162,7 +172,7 @@ def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
     assert after.watch.restarted == ["changed", "gone"]
     assert {w.monitor.name: w.state.get("0", 0) for w in after.watch.monitors} == {"same": 1, "changed": 0, "new": 0}
     assert after.profile.groups == before.profile.groups
-    later = after.watch.stage(kept.__setitem__, kept.__delitem__, names)
+    later = after.watch.stage(into(kept), kept.__delitem__, names)
     assert later == set(kept)
     assert sorted(name.split("/")[1] for name in kept if "/" in name) == ["changed", "new", "same"]
 
@@ -173,7 +183,7 @@ def test_a_broken_monitor_stays_in_quarantine_over_a_restart() -> None:
     before = World(Counting())
     before.watch.monitors[0].broken = "ValueError: no"
     before.pane(0, ["a"])
-    before.watch.stage(kept.__setitem__, kept.__delitem__, set())
+    before.watch.stage(into(kept), kept.__delitem__, set())
     after = World(Counting())
     after.watch.restore(kept)
     assert after.watch.monitors[0].broken == "ValueError: no"

@@ -5,6 +5,7 @@ from pathlib import Path
 from daemon import exits
 from daemon.records import Partition, Position
 from daemon.state import Store
+from processors.packing import pack
 from tests.daemon.commands.vigild import vigild
 
 
@@ -12,7 +13,7 @@ def made(folder: Path) -> Path:
     """Make a state with one position and one item."""
     with Store.open(folder) as store, store.commit() as commit:
         commit.position(Partition("predictions", 3), Position(1_234))
-        commit.put("profile", b"x" * 2_000)
+        commit.put("profile", pack("x" * 2_000))
     return folder
 
 
@@ -21,7 +22,7 @@ def test_what_it_holds_is_shown(tmp_path: Path) -> None:
     told = vigild("state", "inspect", "--directory", made(tmp_path / "state"), cwd=tmp_path)
     assert told.returncode == exits.OK, told.stderr
     assert "1,234  predictions/3" in told.stdout
-    assert "2,000  profile" in told.stdout
+    assert f"{len(pack('x' * 2_000)):,}  profile" in told.stdout
 
 
 def test_damage_is_found(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from daemon.records import Partition, Position
 from daemon.sinks import Message
-from daemon.state import NotThere, Store
-from daemon.state.inspect import inspect, verify
+from daemon.state import NotThere, Store, schema
+from daemon.state.inspect import inspect
+from daemon.state.verify import verify
+from processors.packing import pack, parts
 
 
 @pytest.fixture
@@ -18,9 +20,9 @@ def directory(tmp_path: Path) -> Path:
     """A state with one of everything."""
     with Store.open(tmp_path) as store, store.commit() as commit:
         commit.position(Partition("events", 3), Position(7, "id"))
-        commit.put("judge", b"1234")
-        commit.append_chunk("ledger", 1, b"12")
-        commit.append_chunk("ledger", 2, b"123")
+        commit.put("judge", parts(1234))
+        commit.append_chunk("ledger", 1, pack(12))
+        commit.append_chunk("ledger", 2, pack(123))
         commit.control({"control": "closed"})
         commit.outbox("alerts", [Message(b"k", b"v")] * 3)
     return tmp_path
@@ -30,19 +32,19 @@ def test_inspect_says_what_there_is(directory: Path) -> None:
     """Positions, and count and bytes of everything by name."""
     found = inspect(directory)
     assert found["positions"] == [["events", 3, 7, "id"]]
-    assert found["items"] == {"judge": {"count": 1, "bytes": 4}}
-    assert found["chunks"] == {"ledger": {"count": 2, "bytes": 5}}
+    assert found["items"] == {"judge": {"count": 1, "bytes": len(pack(1234))}}
+    assert found["chunks"] == {"ledger": {"count": 2, "bytes": len(pack(12) + pack(123))}}
     assert found["outbox"]["alerts"]["count"] == 3
     assert found["controls"] == 1
-    assert found["version"] == 1
+    assert found["version"] == schema.VERSION
 
 
 def test_it_can_be_inspected_while_a_daemon_has_it(directory: Path) -> None:
     """No lock is taken, and what was committed last is seen."""
     with Store.open(directory) as store:
         with store.commit() as commit:
-            commit.put("judge", b"123456")
-        assert inspect(directory)["items"]["judge"]["bytes"] == 6
+            commit.put("judge", parts(123456))
+        assert inspect(directory)["items"]["judge"]["bytes"] == len(pack(123456))
         assert verify(directory) == []
 
 
@@ -50,12 +52,12 @@ def test_verify_names_every_row_that_changed(directory: Path) -> None:
     """All that is wrong is said at once, by name."""
     assert verify(directory) == []
     with sqlite3.connect(directory / "state.sqlite") as db:
-        db.execute("UPDATE items SET content = x'00'")
+        db.execute("UPDATE pages SET content = x'00' WHERE name = 'judge'")
         db.execute("UPDATE chunks SET content = x'00' WHERE seq = 2")
     problems = verify(directory)
     assert len(problems) == 2
-    assert "items judge" in problems[0]
-    assert "chunks ledger/2" in problems[1]
+    assert "chunks ledger/2" in problems[0]
+    assert "items judge" in problems[1]
 
 
 def test_verify_finds_what_only_sqlite_can_see(directory: Path) -> None:
