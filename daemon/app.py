@@ -213,7 +213,7 @@ def references(config: Config) -> References | None:
         source = sources()["files"](
             Files(paths=(path,), codec=_replay_codec(config)), Opening(message_bytes=int(config.limits.message_bytes))
         )
-        decoder = _decoder(config, clocks)
+        decoder = _decoder(config, clocks, timeless=True)
         with closing(source):
             ended = False
             while not ended:
@@ -287,7 +287,7 @@ def _replay_codec(config: Config) -> str:
     return config.files.codec if config.files is not None else "native"
 
 
-def _decoder(config: Config, clocks: Clocks) -> Decoder:
+def _decoder(config: Config, clocks: Clocks, *, timeless: bool = False) -> Decoder:
     kinds = codecs()
     topics = config.kafka.topics if config.kafka is not None else ()
     limits = config.limits
@@ -299,6 +299,7 @@ def _decoder(config: Config, clocks: Clocks) -> Decoder:
         Bounds(int(limits.message_bytes), limits.events_per_message, depth=limits.depth),
         event_clock=config.time.clock == "event",
         lifted=lifted,
+        timeless=timeless,
     )
 
 

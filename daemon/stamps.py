@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,8 @@ INVALID = -2
 
 LATEST_US = 9_214_646_400_000_000
 """2262-01-01, the last year that 64-bit nanoseconds hold."""
+_SHAPES = {len(shape): shape for shape in (b"0000-00-00T00:00:00" + part + b"Z" for part in (b"", b".000", b".000000"))}
+_DIGITS_TO_0 = bytes.maketrans(b"123456789", b"000000000")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (9.3e18, 0.001))
 
@@ -38,6 +41,12 @@ def microseconds(values: list[Any]) -> Longs:
     return np.array([_one(value) for value in values], np.int64)
 
 
+def of_records(timestamps: Sequence[int]) -> Longs:
+    """Records' timestamps (ms) as microseconds; ABSENT where there is none, those after 2262 as 2262."""
+    ms = np.array(timestamps, np.int64)
+    return np.where(ms < 0, ABSENT, np.minimum(ms, LATEST_US // 1000) * 1000)
+
+
 @lru_cache(maxsize=4096)
 def rfc3339(time_us: int) -> str:
     """The time as text, UTC, with as many decimals as it needs (none, 3 or 6). What leaves together has few times."""
@@ -50,10 +59,11 @@ def rfc3339(time_us: int) -> str:
 
 def _uniform(values: list[str]) -> Longs | None:
     """The quick way for texts that all look like 2026-11-22T03:00:00[.123[456]]Z; None if they don't."""
-    if not all(len(v) in (20, 24, 27) and v[-1] == "Z" and v[10] == "T" and v[4] == "-" for v in values):
+    lengths = set(map(len, values))
+    if len(lengths) > 1 or not lengths <= _SHAPES.keys():
         return None
-    marks = "".join(values).encode("utf-8", "surrogatepass").translate(None, b"0123456789.")
-    if marks != b"--T::Z" * len(values):
+    shape = "".join(values).encode("utf-8", "surrogatepass").translate(_DIGITS_TO_0)
+    if shape != _SHAPES[lengths.pop()] * len(values):
         return None
     try:
         times = np.array([v[:-1] for v in values], "datetime64[us]").view(np.int64)

@@ -7,6 +7,7 @@ nothing of partitions, clocks or models. To add one, write one file in this fold
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 Event = dict[str, Any]
@@ -27,9 +28,21 @@ class Codec(ABC):
     """What the config calls it."""
 
     @abstractmethod
-    def events(self, value: bytes, headers: Any) -> list[tuple[Event | Refused, bytes]]:
-        """The events of a message in order, each with its own bytes for a dead letter.
+    def events(self, value: bytes, headers: Any) -> Sequence[Event | Refused]:
+        """The events of a message in order.
 
-        An event that can't be read is returned as `Refused`, and condemns no other. Raises `Refused` for the message
-        as a whole.
+        Their values are what JSON can say: None, bool, int, finite float, str, list and dict with texts as keys, and
+        texts without lone surrogates. An event that can't be read stands there as `Refused`, and condemns no other.
+        Raises `Refused` for the message as a whole, and nothing else whatever the bytes are.
         """
+
+    def singles(self, values: Sequence[bytes]) -> list[Any] | None:
+        """The events of many messages at once, if each of them holds exactly one that can be read; else None.
+
+        A quick way that a codec may offer; `events` must say the same.
+        """
+        return None
+
+    @abstractmethod
+    def pieces(self, value: bytes, headers: Any) -> Sequence[bytes]:
+        """The original bytes of each of the `events`, for dead letters; asked for only where one was refused."""

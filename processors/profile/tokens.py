@@ -13,6 +13,8 @@ from processors.rows import BOOLEAN, MISSING, NUMBER, TEXT, Hashes, Index, Names
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MASK = (1 << 64) - 1
+_LARGEST_EXACT = 2**53
+"""Up to here float64 holds every whole number."""
 
 
 def mix(a: Hashes, b: Hashes) -> Hashes:
@@ -34,12 +36,28 @@ def tokens_of(scalars: Scalars) -> Hashes:
 
 
 def canonical(text: str) -> float | str:
-    """The class that a text names: the number if it reads as a finite one, so that "1" and 1.0 are the same class."""
+    """The class that a text names: the number if it reads as a finite one, so that "1" and 1.0 are the same class.
+
+    A whole number that float64 can't hold exactly stays a text, as `exact` makes it one.
+    """
     try:
         number = float(text)
     except ValueError:
         return text
-    return number + 0.0 if math.isfinite(number) and "_" not in text else text
+    if not math.isfinite(number) or "_" in text:
+        return text
+    if abs(number) > _LARGEST_EXACT and text.lstrip("+-").isdigit():
+        return exact(int(text))
+    return number + 0.0
+
+
+def exact(number: int) -> float | str:
+    """A whole number as a class: a float if that is the same number, else the text of its digits.
+
+    >>> exact(2**60), exact(2**60 + 1)
+    (1.152921504606847e+18, '1152921504606846977')
+    """
+    return float(number) if abs(number) <= _LARGEST_EXACT or float(number) == number else str(number)
 
 
 @lru_cache(maxsize=4096)
