@@ -38,7 +38,7 @@ FEATURES = 20
 
 def main(arguments: list[str]) -> int:
     """Measure what is asked for."""
-    what, count = (arguments + ["pending", "1_000_000"])[:2] if arguments else ("pending", "1_000_000")
+    what, count = arguments if len(arguments) == 2 else ("pending", "1_000_000")
     measures = {"pending": pending, "models": models}
     if what not in measures:
         print(f"unknown: {what}; one of {', '.join(measures)}", file=sys.stderr)
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 def pending(count: int) -> dict[str, float]:
     """So many predictions go through the ledger and wait; each has two probabilities and a segment."""
-    with closing(idle_pipeline(f"labels: {{max_pending: {count}}}")) as pipeline:
+    with closing(idle_pipeline(f"labels: {{max_pending: {count + ROWS}}}")) as pipeline:
         ledger = pipeline.parts.ledger
         for _ in pane_after_pane(pipeline, 1):
             before, began = resident(), time.process_time()

@@ -26,8 +26,8 @@ from daemon.decode import Bounds, Decoded, Decoder
 from daemon.explain.explainer import Explainer, ExplainSettings
 from daemon.explain.models import ModelFile, ModelFiles
 from daemon.intake import Revoked
+from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.retained import Waits
 from daemon.ledger.saving import LedgerSaving
 from daemon.parts import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Timing
 from daemon.pipeline import Pipeline
@@ -180,7 +180,7 @@ def assemble(
     waits = _waits(config, of_model)
     ledger = Ledger(pane_us, waits, config.labels.max_pending, profile.base_of)
     longest = max([waits.default_us, *waits.by_model.values()])
-    saving = LedgerSaving(ledger, longest)
+    saving = LedgerSaving(ledger, longest, notes=wall is not None)
     rules = Rules.configured(config)
     parts = Parts(
         source=source,
@@ -398,11 +398,12 @@ def _limits(config: Config) -> Limits:
 def _waits(config: Config, of_model: Callable[[str], ModelConfig]) -> Waits:
     wait = {name: int(of_model(name).labels.wait or config.labels.wait) for name in config.models}
     implicit: dict[str, tuple[int, Scalars]] = {}
+    names = Names()
     for name in ("*", *config.models):
         rule = of_model(name).labels.implicit
         if rule is not None:
-            implicit[name] = (int(rule.after), Words().classes([rule.value], Names()))
-    return Waits(int(of_model("*").labels.wait or config.labels.wait), wait, implicit)
+            implicit[name] = (int(rule.after), Words().classes([rule.value], names))
+    return Waits(int(of_model("*").labels.wait or config.labels.wait), wait, implicit, names.texts)
 
 
 def _lateness(config: Config) -> int:

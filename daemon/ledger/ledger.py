@@ -9,8 +9,9 @@ interleaving of partitions nor the cut of batches can show:
 3. The pane's labels, ordered by (ts, partition, offset, index), meet the predictions that are there; the rest wait.
 4. Silence becomes an outcome where `labels.implicit` says so, and what has waited long enough is forgotten.
 
-Memory is bounded by `max_pending`. Under pressure the keep-rate halves, and predictions and labels are let go by the
-hash of their key: never by age, which would bias quality towards labels that come early.
+Memory is bounded by `max_pending` (docs/memory.md says how much that is). Under pressure the keep-rate halves, and
+predictions and labels are let go by the hash of their key: never by age, which would bias quality towards labels that
+come early.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappush
 from typing import TypeVar
 
@@ -25,10 +27,14 @@ import numpy as np
 
 from daemon.decode import Decoded
 from daemon.ledger import index
+from daemon.ledger.due import HOUR_US, Waits
 from daemon.ledger.earliest import earliest
+from daemon.ledger.index import UNLABELLED
+from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.offers import Changes, Offer
 from daemon.ledger.open_panes import OpenPane, by_pane, no_predictions
-from daemon.ledger.retained import HOUR_US, RANK, UNLABELLED, Retained, WaitingLabels, Waits, lasting_texts, remember
+from daemon.ledger.retained import Retained, texts_in, words_for
+from daemon.ledger.waiting import WaitingLabels
 from processors.rows import (
     CORRECTION,
     FIRST,
@@ -42,6 +48,9 @@ from processors.rows import (
     Scalars,
     Signals,
 )
+
+CELLS = 8
+"""Probabilities and segments of a waiting prediction for which there is room, on the average."""
 
 RowsT = TypeVar("RowsT", Predictions, Signals)
 
@@ -79,8 +88,10 @@ class Ledger:
         self.retained, self.waiting = Retained(waits, pane_us), WaitingLabels(waits)
         self.relieved: list[tuple[int, int, float, int]] = []
         """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
-        self._max_pending, self._group_of = max_pending, group_of
+        self._max_pending, self._group_of, self._waits = max_pending, group_of, waits
         self._accounts: Counter[str] = Counter()
+        self._words: dict[int, str] = {}
+        """What the labels of the pane that is closing say, where they are texts."""
 
     def add(self, decoded: Decoded) -> None:
         """Put decoded rows into the panes of their times."""
@@ -117,6 +128,7 @@ class Ledger:
         end = start + self.pane_us
         pane = self.open.pop(start, None) or OpenPane()
         self._accounts = Counter(received=pane.rows + pane.refused, refused=pane.refused)
+        self._words = dict(self._waits.texts)
         waited = len(self.waiting)
         self._expire(start)
         predictions, duplicates = self._deduplicate(self._monitored(pane.sorted_predictions()))
@@ -184,6 +196,7 @@ class Ledger:
         sibling = self.retained.labelled_sibling(alone)
         if not met.any() and not (sibling >= 0).any():
             return Changes.none()
+        self._words |= self.waiting.words_of(waiting[met])
         offers = [(self.waiting.labels_of(waiting[met]), slots[met])]
         offers.append((self.retained.labels_of(sibling[sibling >= 0]), alone[sibling >= 0]))
         changes = [self.retained.join(offer, only, end, FIRST)[1] for offer, only in offers]
@@ -200,7 +213,7 @@ class Ledger:
         if not kept.all():
             self._shed("pressure", int((~kept).sum()))
             labels = labels.take(kept)
-        remember(self.retained.names, labels.names, lasting_texts(labels), [])
+        self._words |= words_for(labels.names, [texts_in(labels.label)])
         fate, changes = self.retained.join(Offer.of(labels), None, end, FIRST)
         self._accounts["measured"] += int((fate == index.MEASURED).sum())
         self._accounts["duplicate"] += int((fate == index.REPEATED).sum())
@@ -229,7 +242,7 @@ class Ledger:
             self._accounts["duplicate" if same else "conflict"] += 1
             ref = label.ref
             rank = (label.ts[0], ref.partition[0], ref.offset[0], ref.index[0])
-            if rank <= tuple(rows[name][slot] for name in RANK):
+            if rank <= self.waiting.rank(slot):
                 return
             self.waiting.drop(np.array([slot]))
         self.waiting.keep(label)
@@ -244,27 +257,28 @@ class Ledger:
 
     def _outcomes(self, changes: Changes, start: int) -> Outcomes:
         """Changes of rows as a table in canonical order: by (ts, key, version), changes of one row as they came."""
-        rows, slots = self.retained.rows, changes.slot
-        order = np.lexsort((np.arange(len(slots)), rows["version"][slots], rows.key[slots], rows["ts"][slots]))
+        retained, rows, slots = self.retained, self.retained.rows, changes.slot
+        order = np.lexsort((np.arange(len(slots)), retained.version(slots), rows.key[slots], rows["ts"][slots]))
         slots, how, before = slots[order], changes.how[order], changes.before.take(order)
         corrected = how == CORRECTION
         before = Scalars(np.where(corrected, before.kind, 0).astype(np.uint8), before.bits * corrected)
+        names = retained.names_of(slots)
+        names.texts.update(self._words)
         return Outcomes(
             np.full(len(slots), start, np.int64),
             rows["ts"][slots],
             changes.ts[order],
             how,
-            rows["model"][slots],
-            rows["version"][slots],
+            retained.model(slots),
+            retained.version(slots),
             rows.key[slots],
             changes.id[order],
-            Scalars(rows["prediction_kind"][slots], rows["prediction_bits"][slots]),
+            retained.predicted(slots),
             rows["score"][slots],
-            self.retained.proba.get(slots),
-            self.retained.segments.get(slots),
+            *retained.ragged(slots),
             changes.label.take(order),
             before,
-            self.retained.names,
+            names,
         )
 
     # Bounds.
@@ -282,20 +296,27 @@ class Ledger:
 
     def _relieve(self, end: int) -> None:
         """Under pressure let half of the keys go; with room to spare keep twice as many again."""
-        while len(self.retained) + len(self.waiting) > self._max_pending:
+        while self._load() > self._max_pending:
             self.keep_rate /= 2
             for store in (self.retained, self.waiting):
-                slots = store.rows.slots()
-                slots = slots[~self.kept(store.rows.key[slots])]
+                slots = store.rows.where(partial(self._let_go, store.rows))
                 store.drop(slots)
                 if store is self.waiting:
                     self._shed("pressure", len(slots))
-            serials = (self.retained.rows.next_serial, self.waiting.rows.next_serial)
-            self.relieved.append((*serials, self.keep_rate, end))
+            if self.retained.relabelled is not None:
+                serials = (self.retained.rows.next_serial, self.waiting.rows.next_serial)
+                self.relieved.append((*serials, self.keep_rate, end))
             self.retained.arriving.prune()
             self.retained.implied.prune()
-        if self.keep_rate < 1 and len(self.retained) + len(self.waiting) < self._max_pending // 4:
+        if self.keep_rate < 1 and self._load() < self._max_pending // 4:
             self.keep_rate *= 2
+
+    def _load(self) -> int:
+        """How many predictions and labels wait; those with many probabilities or segments count for more."""
+        return max(len(self.retained) + len(self.waiting), self.retained.cells.used // CELLS)
+
+    def _let_go(self, rows: KeyedRows, block: slice) -> Bools:
+        return ~self.kept(rows.key[block])
 
     def _shed(self, reason: str, count: int) -> None:
         self._accounts["shed"] += count

@@ -1,30 +1,35 @@
 """How a ledger is written at a commit, and how it comes back.
 
 What is new since the last commit becomes a chunk in an append-only table; a chunk is dropped when time has made all of
-it void. Nothing in a chunk is ever changed: labels that came later stand in chunks of their own and are laid over the
-rows on reading, and rows that were forgotten are recognised by their time and the keep-rates since.
+it void. Labels that came later stand in chunks of their own and are laid over the rows on reading, and rows that were
+forgotten are recognised by their time and the keep-rates since.
 
     open        rows of panes that are still open
     retained    predictions that wait for their labels
     relabelled  labels that came to rows of earlier chunks
     waiting     labels that wait for their predictions
     met         serial numbers of such labels that wait no longer
+
+Once most of what stands in `retained` and `relabelled` (or `waiting` and `met`) is void, the rows that live are
+written anew, some chunks with each commit, in the place of those that held them (`rewriting`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from daemon.decode import Decoded
+from daemon.ledger.due import HOUR_US
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.ledger import Ledger, kept_at
-from daemon.ledger.open_panes import no_labels, no_predictions, no_refs, no_signals
-from daemon.ledger.retained import HOUR_US, LABEL, lasting_texts, remember
+from daemon.ledger.open_panes import no_labels, no_predictions, no_signals
+from daemon.ledger.rewriting import Held, Rewriting
 from processors.packing import pack, unpack
-from processors.rows import Labels, Longs, Names, Predictions, Refs, Scalars, Signals
+from processors.rows import Labels, Longs, Predictions, Signals
 
 TABLES = ("open", "retained", "relabelled", "waiting", "met")
 
@@ -42,13 +47,22 @@ class Writer(Protocol):
 class LedgerSaving:
     """Keeps account of what a ledger's file holds."""
 
-    def __init__(self, ledger: Ledger, longest_wait_us: int) -> None:
+    def __init__(self, ledger: Ledger, longest_wait_us: int, *, notes: bool = True) -> None:
+        """`notes`: whether the ledger is to note what has changed since the last save, for there will be a next."""
         self._ledger, self._longest_wait_us = ledger, longest_wait_us
+        if notes:
+            ledger.retained.relabelled, ledger.waiting.met = [], []
         self._arrived: list[Decoded] = []
         self._saved = {"retained": 0, "waiting": 0}
-        self._chunks: dict[str, dict[int, int]] = {table: {} for table in TABLES}
-        """Until when each chunk is needed, by table and sequence number."""
+        self._chunks: dict[str, dict[int, Held]] = {table: {} for table in TABLES}
+        """What each chunk holds, by table and sequence number."""
+        self._rewriting = {
+            "retained": Rewriting(self._chunks["retained"], self._chunks["relabelled"], ledger.retained.rows),
+            "waiting": Rewriting(self._chunks["waiting"], self._chunks["met"], ledger.waiting.rows),
+        }
         self._next = 0
+        self._met: list[Longs] = []
+        """Slots of labels that wait no longer, while the ledger is restored."""
 
     def arrived(self, decoded: Decoded) -> None:
         """Note rows that went into open panes."""
@@ -65,11 +79,10 @@ class LedgerSaving:
         relieved = [list(entry) for entry in ledger.relieved]
         serials = [ledger.retained.rows.next_serial, ledger.waiting.rows.next_serial]
         commit.put("ledger", pack({"keep_rate": ledger.keep_rate, "relieved": relieved, "serials": serials}))
-        for table, chunks in self._chunks.items():
-            void = [seq for seq, until in chunks.items() if until <= closed_until]
-            if void:
-                commit.drop_chunks(table, void)
-                self._chunks[table] = {seq: until for seq, until in chunks.items() if until > closed_until}
+        for table in TABLES:
+            self._drop(commit, table, [s for s, held in self._chunks[table].items() if held.until <= closed_until])
+        self._rewrite(commit, "retained", self._retained_tree, "relabelled")
+        self._rewrite(commit, "waiting", self._waiting_tree, "met")
 
     def restore(self, items: dict[str, bytes], chunks: Any, closed_until: int) -> None:
         """Fill the empty ledger from what was committed."""
@@ -81,18 +94,43 @@ class LedgerSaving:
         ledger.relieved = [tuple(entry) for entry in head["relieved"]]
         for table in TABLES:
             for _, seq, blob, meta in chunks.of(table):
-                self._chunks[table][seq] = int.from_bytes(meta, "little")
-                self._next = max(self._next, seq + 1)
-                getattr(self, f"_restore_{table}")(unpack(blob), closed_until)
-        ledger.retained.rows.next_serial, ledger.waiting.rows.next_serial = head["serials"]
-        ledger.retained.relabelled.clear()
-        ledger.waiting.met.clear()
+                tree = unpack(blob)
+                until, written = (int.from_bytes(part, "little") for part in (meta[:8], meta[8:]))
+                serials = tree.get("serial", ())
+                first = int(serials[0]) if len(serials) else 0
+                self._chunks[table][seq] = Held(until, written, len(serials), first)
+                self._next = max(self._next, seq + 1, written + 1)
+                getattr(self, f"_restore_{table}")(tree, closed_until, seq)
+        retained, waiting = ledger.retained, ledger.waiting
+        waiting.drop(np.concatenate([np.zeros(0, np.int64), *self._met]))
+        self._met.clear()
+        retained.rows.next_serial, waiting.rows.next_serial = head["serials"]
+        retained.relabelled, waiting.met = [], []
         self._saved = {"retained": head["serials"][0], "waiting": head["serials"][1]}
 
-    def _append(self, commit: Writer, table: str, tree: Any, until: int) -> None:
-        commit.append_chunk(table, self._next, pack(tree), until.to_bytes(8, "little"))
-        self._chunks[table][self._next] = until
+    def _append(self, commit: Writer, table: str, tree: Any, until: int, seq: int | None = None) -> None:
+        """Write a chunk, as a new one or in the place of one that was dropped."""
+        seq = self._next if seq is None else seq
+        commit.append_chunk(table, seq, pack(tree), until.to_bytes(8, "little") + self._next.to_bytes(8, "little"))
+        serials = tree.get("serial", ())
+        self._chunks[table][seq] = Held(until, self._next, len(serials), int(serials[0]) if len(serials) else 0)
         self._next += 1
+
+    def _drop(self, commit: Writer, table: str, seqs: list[int]) -> None:
+        if seqs:
+            commit.drop_chunks(table, seqs)
+            for seq in seqs:
+                del self._chunks[table][seq]
+
+    def _rewrite(self, commit: Writer, table: str, tree_of: Callable[[Longs], Any], over: str) -> None:
+        """Write some chunks anew if it is time, and drop those of the table `over` that this makes void."""
+        rewriting = self._rewriting[table]
+        if (step := rewriting.step(self._next)) is not None:
+            seqs, until, slots = step
+            self._drop(commit, table, seqs)
+            if len(slots):
+                self._append(commit, table, tree_of(slots), until, seqs[0])
+        self._drop(commit, over, rewriting.void())
 
     def _append_open(self, commit: Writer, closed_until: int) -> None:
         arrived, self._arrived = self._arrived, []
@@ -114,7 +152,7 @@ class LedgerSaving:
         if tree or refused:
             self._append(commit, "open", tree | {"refused": dict(refused)}, until + self._ledger.pane_us)
 
-    def _restore_open(self, tree: Any, closed_until: int) -> None:
+    def _restore_open(self, tree: Any, closed_until: int, seq: int) -> None:
         predictions = Predictions.from_state(tree["predictions"]) if "predictions" in tree else no_predictions()
         labels = Labels.from_state(tree["labels"]) if "labels" in tree else no_labels()
         signals = Signals.from_state(tree["signals"]) if "signals" in tree else no_signals()
@@ -135,67 +173,71 @@ class LedgerSaving:
         retained, since = self._ledger.retained, self._saved["retained"]
         rows = retained.rows
         until = closed_until + self._longest_wait_us + 2 * HOUR_US
-        new = _newer(rows, since)
+        new = rows.of_serials(since)
         if len(new):
-            labels = {name: rows[name][new] for name in LABEL}
-            tree = {"rows": retained.table(new).to_state(), "labels": labels, "serial": rows.serial[new]}
-            self._append(commit, "retained", tree, until)
+            self._append(commit, "retained", self._retained_tree(new), until)
         self._saved["retained"] = rows.next_serial
-        changed = [slots[rows.live(slots, serials) & (serials < since)] for slots, serials in retained.relabelled]
-        retained.relabelled.clear()
+        changes, retained.relabelled = retained.relabelled or [], []
+        changed = [slots[rows.live(slots, serials) & (serials < since)] for slots, serials in changes]
         old = np.unique(np.concatenate([np.zeros(0, np.int64), *changed]))
         old = old[np.argsort(rows.serial[old])]
         if len(old):
-            labels = {name: rows[name][old] for name in LABEL}
-            words = Names()
-            remember(words, retained.names, lasting_texts(_labels_only(rows, old)), [])
-            texts = {str(name): text for name, text in sorted(words.texts.items())}
-            self._append(commit, "relabelled", {"labels": labels, "serial": rows.serial[old], "texts": texts}, until)
+            tree = {"labels": retained.label_columns(old), "serial": rows.serial[old]}
+            self._append(commit, "relabelled", tree, until)
 
-    def _restore_retained(self, tree: Any, closed_until: int) -> None:
+    def _retained_tree(self, slots: Longs) -> Any:
+        retained = self._ledger.retained
+        labels = retained.label_columns(slots)
+        return {"rows": retained.table(slots).to_state(), "labels": labels, "serial": retained.rows.serial[slots]}
+
+    def _restore_retained(self, tree: Any, closed_until: int, seq: int) -> None:
+        """Rows come back by rising serial number, for that is the order of the chunks."""
         retained, serials = self._ledger.retained, tree["serial"]
         table = Predictions.from_state(tree["rows"])
         alive = self._survivors(table.key, serials, 0)
         alive &= retained.expiry(table) > closed_until // HOUR_US
         table, serials = table.take(alive), serials[alive]
-        slots = retained.rows.take_slots(len(table))
-        retained.keep(table, slots, serials)
+        slots = retained.restore(table, serials)
         retained.note(table, slots, closed_until)
-        remember(retained.names, table.names, [np.array(list(table.names.texts), np.uint64)], [])
-        for name, column in tree["labels"].items():
-            retained.rows[name][slots] = column[alive]
+        retained.relabel(slots, {name: column[alive] for name, column in tree["labels"].items()})
 
-    def _restore_relabelled(self, tree: Any, closed_until: int) -> None:
+    def _restore_relabelled(self, tree: Any, closed_until: int, seq: int) -> None:
+        """Labels of rows that were not written anew since, and then with their label."""
         retained = self._ledger.retained
         slots, at = _slots_of(retained.rows, tree["serial"])
-        for name, column in tree["labels"].items():
-            retained.rows[name][slots] = column[at]
-        retained.names.texts.update({int(name): text for name, text in tree["texts"].items()})
+        older = self._written(retained.rows.serial[slots]) < seq
+        labels = {name: column[at[older]] for name, column in tree["labels"].items()}
+        retained.relabel(slots[older], labels)
+
+    def _written(self, serials: Longs) -> Longs:
+        """When the chunks of `retained` that hold these rows were written."""
+        held = list(self._chunks["retained"].values())
+        first, written = (np.array([getattr(each, name) for each in held], np.int64) for name in ("first", "written"))
+        return np.asarray(written[np.searchsorted(first, serials, side="right") - 1]) if held else serials
 
     def _append_waiting(self, commit: Writer, closed_until: int) -> None:
         waiting, since = self._ledger.waiting, self._saved["waiting"]
         rows = waiting.rows
         until = closed_until + self._longest_wait_us + 2 * HOUR_US
-        new = _newer(rows, since)
+        new = rows.of_serials(since)
         if len(new):
-            table = _waiting_table(rows, new, waiting.labels_of(new).id)
-            remember(table.names, self._ledger.retained.names, lasting_texts(table), [])
-            self._append(commit, "waiting", {"rows": table.to_state(), "serial": rows.serial[new]}, until)
+            self._append(commit, "waiting", self._waiting_tree(new), until)
         self._saved["waiting"] = rows.next_serial
-        met = np.concatenate([np.zeros(0, np.int64), *waiting.met])
-        waiting.met.clear()
+        met, waiting.met = np.concatenate([np.zeros(0, np.int64), *(waiting.met or [])]), []
         if len(met := met[met < since]):
             self._append(commit, "met", {"serial": met}, until)
 
-    def _restore_waiting(self, tree: Any, closed_until: int) -> None:
+    def _waiting_tree(self, slots: Longs) -> Any:
+        waiting = self._ledger.waiting
+        return {"rows": waiting.table(slots).to_state(), "serial": waiting.rows.serial[slots]}
+
+    def _restore_waiting(self, tree: Any, closed_until: int, seq: int) -> None:
         waiting, table, serials = self._ledger.waiting, Labels.from_state(tree["rows"]), tree["serial"]
         alive = self._survivors(table.key, serials, 1)
         waiting.keep(table.take(alive), serials[alive])
-        remember(self._ledger.retained.names, table.names, lasting_texts(table), [])
 
-    def _restore_met(self, tree: Any, closed_until: int) -> None:
-        waiting = self._ledger.waiting
-        waiting.drop(_slots_of(waiting.rows, tree["serial"])[0])
+    def _restore_met(self, tree: Any, closed_until: int, seq: int) -> None:
+        self._met.append(_slots_of(self._ledger.waiting.rows, tree["serial"])[0])
 
     def _survivors(self, keys: Any, serials: Longs, which: int) -> Any:
         """Rows that were not let go under pressure since they were written."""
@@ -205,34 +247,14 @@ class LedgerSaving:
         return alive
 
 
-def _newer(rows: KeyedRows, since: int) -> Longs:
-    """Slots of the rows with serial numbers from `since` on, in their order."""
-    slots = np.flatnonzero(rows.serial >= since)
-    return slots[np.argsort(rows.serial[slots])]
+def _slots_of(rows: KeyedRows, serials: Longs) -> tuple[Longs, Longs]:
+    """Slots of rows that were just restored, by their serial numbers, and the places of these among the numbers.
 
-
-def _slots_of(rows: Any, serials: Longs) -> tuple[Longs, Longs]:
-    """Slots of the rows with these serial numbers that still live, and their places among the numbers."""
-    slots = rows.slots()
-    at = np.searchsorted(rows.serial[slots], serials)
-    at = np.minimum(at, max(0, len(slots) - 1))
-    found = rows.serial[slots][at] == serials if len(slots) else np.zeros(len(serials), np.bool_)
-    return slots[at[found]] if len(slots) else slots, np.flatnonzero(found)
-
-
-def _waiting_table(rows: Any, slots: Longs, ids: Any) -> Labels:
-    refs = Refs(rows["partition"][slots], rows["offset"][slots], rows["index"][slots])
-    label = Scalars(rows["kind"][slots], rows["bits"][slots])
-    flags = np.zeros(len(slots), np.uint8)
-    times = (rows["time"][slots], rows["label_ts"][slots])
-    return Labels(refs, *times, flags, rows["model"][slots], rows.key[slots], ids, label, Names())
-
-
-def _labels_only(rows: Any, slots: Longs) -> Labels:
-    """The labels of retained rows as a table, to see which words they need."""
-    count = len(slots)
-    refs = no_refs()
-    label = Scalars(rows["kind"][slots], rows["bits"][slots])
-    nothing = np.zeros(count, np.int64)
-    flags, ids = np.zeros(count, np.uint8), np.full(count, "", object)
-    return Labels(refs, nothing, nothing, flags, rows["model"][slots], rows.key[slots], ids, label, Names())
+    None was removed yet, so that serial numbers rise with the slots.
+    """
+    known = rows.serial[: rows.top]
+    if not len(known):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    slots = np.minimum(np.searchsorted(known, serials), len(known) - 1)
+    found = known[slots] == serials
+    return slots[found], np.flatnonzero(found)

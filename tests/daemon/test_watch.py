@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.retained import Waits
 from daemon.watch import CONCEPT_DRIFT, Budget, Settings, Watch, Watched, shares
 from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.packing import Part

@@ -114,9 +114,9 @@ def _rfc3339(seconds: float) -> str:
 
 def test_an_output_that_is_no_ordinary_file_is_left_in_its_place(tmp_path: Path) -> None:
     """`--alerts /dev/null` must not delete the device, whoever runs it; an ordinary file of an earlier run goes."""
-    pipe, file = tmp_path / "pipe", write(tmp_path / "old.ndjson", [])
+    pipe, file = tmp_path / "pipe", write(tmp_path / "old.ndjson", iter(()))
     os.mkfifo(pipe)
     settings = config.parse("", {}, app.registry(), source_required=False)
-    with closing(app.replaying(settings, [write(tmp_path / "events.ndjson", [])], alerts=pipe, readings=file)):
+    with closing(app.replaying(settings, [write(tmp_path / "events.ndjson", iter(()))], alerts=pipe, readings=file)):
         assert pipe.is_fifo()
         assert not file.exists()

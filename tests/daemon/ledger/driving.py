@@ -12,8 +12,8 @@ import numpy as np
 from daemon.clocks import Clocks
 from daemon.codecs.native import Native
 from daemon.decode import Bounds, Decoded, Decoder
+from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Closed, Ledger
-from daemon.ledger.retained import Waits
 from daemon.ledger.saving import LedgerSaving
 from daemon.records import Partition
 from daemon.state.store import Chunk

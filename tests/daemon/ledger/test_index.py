@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.ledger import index
-from daemon.ledger.keyed import Arena, KeyedRows
-from processors.rows import Cells, Scalars
+from daemon.ledger.blocks import Blocks, positions
+from daemon.ledger.keyed import KeyedRows
 
-# Keys that share their first places in a small table, so that probing is put to work.
-KEYS = st.integers(0, 12).map(lambda number: (number * 0x9E3779B97F4A7C15 * 1024) % 2**64) | st.integers(0, 2**64 - 1)
+_UNMIX = pow(0x9E3779B97F4A7C15, -1, 2**64)
+# Keys that share their first places in a small table, some their tags too, so that probing is put to work.
+CLOSE = st.integers(0, 12).map(lambda number: (number << 44) * _UNMIX % 2**64)
+NEXT = st.integers(0, 12).map(lambda number: ((1023 << 32) + number) * _UNMIX % 2**64)
+KEYS = CLOSE | NEXT | st.integers(0, 2**64 - 1)
 STEP = st.tuples(st.just("add"), st.lists(KEYS, max_size=6)) | st.tuples(
     st.just("remove"), st.lists(st.integers(0, 99), max_size=5)
 )
@@ -78,7 +81,7 @@ def test_the_index_grows_with_its_rows() -> None:
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2), st.integers(0, 2)), max_size=20), st.integers(0, 20))
 def test_of_rows_with_one_key_and_version_the_first_stands(rows: list[tuple[int, int, int]], cut: int) -> None:
     """Later ones are duplicates if they say the same, conflicts if not; rows beside them in the batch count too."""
-    keyed = KeyedRows({"version": "i8", "content": "i8"})
+    keyed = KeyedRows({"version": "i4", "content": "u4"})
     first: dict[tuple[int, int], int] = {}
     expected = []
     for key, version, content in rows:
@@ -90,10 +93,12 @@ def test_of_rows_with_one_key_and_version_the_first_stands(rows: list[tuple[int,
     found: list[int] = []
     for part in (rows[:cut], rows[cut:]):
         keys = np.array([row[0] for row in part], np.uint64)
-        versions, contents = (np.array([row[at] for row in part], np.int64) for at in (1, 2))
+        versions, contents = (
+            np.array([row[at] for row in part], dtype) for at, dtype in ((1, np.int32), (2, np.uint32))
+        )
         slots = keyed.take_slots(len(part))
         status = index.admit(
-            keyed.table_key, keyed.table_head, keyed.following, keyed["version"], keyed["content"],
+            keyed.table, keyed.key, keyed.following, keyed["version"], keyed["content"],
             keys, slots, versions, contents,
         )  # fmt: skip
         stands = status == index.STANDS
@@ -103,25 +108,27 @@ def test_of_rows_with_one_key_and_version_the_first_stands(rows: list[tuple[int,
     assert found == expected
 
 
-CELLS = st.lists(st.lists(st.integers(0, 99), max_size=5), min_size=1, max_size=6)
+LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=6)
 
 
-@given(st.lists(st.tuples(CELLS, st.lists(st.integers(0, 30), max_size=4)), max_size=12))
-def test_cells_of_slots_stay_theirs_while_others_come_and_go(steps: list[Any]) -> None:
-    """Putting and dropping in any order, with compaction in between, leaves every slot its own values."""
-    arena, fresh = Arena(), 0
-    known: dict[int, list[int]] = {}
-    for batch, gone in steps:
-        slots = np.arange(fresh, fresh + len(batch))
-        fresh += len(batch)
-        size = np.array([len(row) for row in batch], np.int32)
-        values = Scalars.of_numbers(np.array([value for row in batch for value in row], np.float64))
-        arena.put(slots, Cells(size.astype(np.uint64), np.cumsum(size, dtype=np.int64) - size, size, values), 4_096)
-        known |= dict(zip(slots.tolist(), batch, strict=True))
-        dropped = sorted({slot for slot in gone if slot in known})
-        arena.drop(np.array(dropped, np.int64))
-        for slot in dropped:
-            del known[slot]
-        found = arena.get(np.array(sorted(known), np.int64))
-        assert found.values.numbers().tolist() == [value for slot in sorted(known) for value in known[slot]]
-        assert found.size.tolist() == [len(known[slot]) for slot in sorted(known)]
+@given(st.lists(st.tuples(LENGTHS, st.lists(st.integers(0, 30), max_size=4), st.booleans()), max_size=12))
+def test_runs_of_rows_stay_theirs_while_others_come_and_go(steps: list[Any]) -> None:
+    """Taking and giving back in any order, with runs moved together in between, leaves every row its own items."""
+    blocks, starts, sizes, known = Blocks({"kind": "u1"}), np.zeros(99, np.int64), np.zeros(99, np.int64), set()
+    for fresh, (batch, gone, together) in enumerate(steps):
+        rows = np.arange(6 * fresh, 6 * fresh + len(batch))
+        sizes[rows] = batch
+        starts[rows] = blocks.take(sizes[rows])
+        at = positions(starts[rows], sizes[rows])
+        blocks.columns["bits"][at] = blocks.columns["kind"][at] = np.repeat(rows, sizes[rows])
+        known |= set(rows.tolist())
+        dropped = np.array(sorted(known & set(gone)), np.int64)
+        blocks.give_back(starts[dropped], sizes[dropped])
+        known -= set(dropped.tolist())
+        live = np.array(sorted(known), np.int64)
+        if together:
+            starts[live] = blocks.move_together(starts[live], sizes[live])
+        assert blocks.used == sizes[live].sum()
+        for column in blocks.columns.values():
+            found = column[positions(starts[live], sizes[live])]
+            assert found.tolist() == np.repeat(live, sizes[live]).tolist()
