@@ -139,7 +139,8 @@ class Retained:
         fate, used, slot, label, changed, kind, bits = index.join(
             rows.table, rows.key, rows.following, rows["arrival"], np.int64(until), rows["how"], rows["label"],
             labels["kind"], labels["bits"], labels["label_ts"], labels["partition"], labels["offset"],
-            labels["index"], fresh, offer.key, offer.value.kind, offer.value.bits, offer.ts, offer.partition, offer.offset, offer.index,
+            labels["index"], fresh,
+            offer.key, offer.value.kind, offer.value.bits, offer.ts, offer.partition, offer.offset, offer.index,
             only, np.uint8(how), np.uint8(CORRECTION),
         )  # fmt: skip
         labels.give_back(fresh[used:])

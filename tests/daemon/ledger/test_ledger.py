@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.ledger import blocks, rewriting, shared
 from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Closed, Ledger, kept_at
 from daemon.ledger.saving import LedgerSaving
 from daemon.state.store import Store
+from processors.packing import unpack
 from processors.rows import CORRECTION, FIRST, TEXT, Scalars, text_hash
 from tests.daemon.ledger.driving import BEGIN, MINUTE, PANE, Drive, Log, Memory, new_ledger
 from tests.daemon.ledger.model import Model, Rules, changes_of, measured, values
@@ -222,6 +225,61 @@ def test_chunks_are_dropped_when_all_in_them_is_over() -> None:
     assert max(sizes) == max(sizes[: len(sizes) // 4]) <= 2 * 9 * 60 // 15 + 2 * len(burst)
     assert len(subject.ledger.retained) < 20
     assert not subject.ledger.relieved
+
+
+def test_a_file_holds_little_more_than_what_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels, and rows let go under pressure, do not add up in the state: what lives is written anew in their place."""
+    monkeypatch.setattr(rewriting, "LEAST", 50)
+    monkeypatch.setattr(rewriting, "PORTION", 30)
+    late = np.random.default_rng(3).random(8_000) < 0.3
+    logs = [[*flood(late.tolist(), 40)]]
+    one, two = drive(logs, most=300), drive(logs, most=300)
+    most = 0
+    for _ in range(200):
+        two.read(0, 80)
+        two.restart()
+        held = sum(each.rows for table in two.saving._chunks.values() for each in table.values())
+        most = max(most, held)
+        lives = len(two.ledger.retained) + len(two.ledger.waiting)
+        assert held <= rewriting.MOST_TIMES * lives + 2 * (rewriting.LEAST + 4 * 80)
+        assert held == sum(
+            len(unpack(blob).get("serial", ())) for table in two.memory.tables.values() for blob, _ in table.values()
+        )
+    one.finish()
+    two.finish()
+    assert result(one) == result(two)
+
+
+def test_cells_that_come_and_go_take_no_more_than_those_that_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever sizes follow one another, what lies idle is taken up again, and rows keep their own cells."""
+    monkeypatch.setattr(blocks, "_LEAST_IDLE", 20)
+    rng = np.random.default_rng(5)
+    sides = [{f"c{place}": 1 / (n % 9 + 1) for place in range(n % 9 + 1)} for n in range(1_500)]
+    log = [(7 * n, prediction(id=n, model="m", proba=side)) for n, side in enumerate(sides)]
+    log += [(7 * n + 9, label(id=n, model="m", label=int(rng.integers(2)))) for n in range(0, 1_500, 3)]
+    subject = drive([sorted(log, key=lambda record: record[0])])
+    for _ in range(100):
+        subject.read(0, 20)
+        cells = subject.ledger.retained.cells
+        assert cells._end - cells.used <= max(cells.used, 20) + 9 * 20
+    said = [told for closed in subject.closed for told in words(closed)]
+    assert len(said) > 450
+    assert all(told["proba"] == sides[int(told["id"])] for told in said)
+
+
+def test_of_very_many_kinds_of_cells_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows with further ones are kept without their cells, and counted; names are let go with the last row."""
+    monkeypatch.setattr(shared.Layouts, "MOST", 30)
+    log = [(n // 10, prediction(id=n, model="m", proba={f"c{n}": 1.0})) for n in range(400)]
+    subject = drive([log])
+    subject.read(0, 399)
+    layouts = subject.ledger.retained.layouts
+    assert len(layouts) == 30
+    assert layouts.refused == len(subject.ledger.retained) - 30
+    assert len(layouts.words) == 31
+    subject.finish()
+    subject.ledger.skip(subject.closed_until + 24 * HOUR)
+    assert (len(layouts), layouts.names) == (0, 0)
 
 
 def flood(late: Sequence[bool], minutes_late: int) -> Log:
