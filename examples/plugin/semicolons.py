@@ -5,6 +5,7 @@ A line with four columns is a label: `r-17;2026-11-25T10:00:00Z;fraud;1`. Copy i
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from daemon.codecs.base import Codec, Event, Refused
@@ -15,8 +16,11 @@ class Semicolons(Codec):
 
     name = "semicolons"
 
-    def events(self, value: bytes, headers: Any) -> list[tuple[Event | Refused, bytes]]:
-        return [(_event(line), line) for line in value.splitlines() if line.strip()]
+    def events(self, value: bytes, headers: Any) -> list[Event | Refused]:
+        return list(map(_event, self.pieces(value, headers)))
+
+    def pieces(self, value: bytes, headers: Any) -> list[bytes]:
+        return [line for line in value.splitlines() if line.strip()]
 
 
 def _event(line: bytes) -> Event | Refused:
@@ -36,6 +40,7 @@ def _event(line: bytes) -> Event | Refused:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text

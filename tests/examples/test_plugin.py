@@ -109,7 +109,8 @@ def test_the_codec_condemns_only_the_line_that_is_wrong() -> None:
     codec = loaded("semicolons").Semicolons()
     message = b"r-1;2026-11-22T03:00:00Z;fraud;3;1;0.9;amount=2\nr-1;fraud\nr-1;2026-11-25T10:00:00Z;fraud;1\n"
     found = codec.events(message, ())
-    (prediction, _), (refused, original), (label, _) = found
+    prediction, refused, label = found
+    original = codec.pieces(message, ())[1]
     assert prediction["features"] == {"amount": 2.0}
     assert isinstance(refused, Refused)
     assert (refused.reason, original) == ("wrong_columns", b"r-1;fraud")
