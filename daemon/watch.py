@@ -5,7 +5,6 @@ A monitor that raises all the same is quarantined: the others go on, and a readi
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from daemon.kept import PREFIX, given_up, key_of, kept_of
 from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
@@ -77,10 +77,8 @@ class Watched:
 
     @property
     def key(self) -> str:
-        """What its state is kept under: it starts anew when its code version or its settings change."""
-        settings = self.monitor.settings.model_dump_json().encode()
-        digest = hashlib.blake2b(settings, digest_size=8).hexdigest()
-        return f"monitor/{self.monitor.name}/{self.monitor.code_version}/{digest}"
+        """What its state is kept under."""
+        return key_of(self.monitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +213,7 @@ class Watch:
             put(watched.key, parts(tree))
             names.add(watched.key)
         for name in saved - names:
-            if name.startswith("monitor/"):
+            if name.startswith(PREFIX):
                 delete(name)
         return names
 
@@ -227,18 +225,16 @@ class Watch:
         tree = unpack(items["watch"])
         self._seen = {int(base): end for base, end in tree["seen"].items()}
         self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
-        kept = {watched.key for watched in self.monitors}
-        gone = {name.split("/")[1] for name in items if name.startswith("monitor/") and name not in kept}
-        self.restarted = sorted(gone)
+        used = set()
         for watched in self.monitors:
-            if watched.key not in items:
+            kept = kept_of(watched.monitor, items)
+            if kept is None:
                 log.info("monitor starts anew", monitor=watched.monitor.name)
                 continue
-            tree = unpack(items[watched.key])
-            watched.put(tree["state"])
-            watched.broken = tree["broken"]
-            watched.sealed = watched.monitor.load_sealed(tree["sealed"])
-            watched.adopted = {int(base): name for base, name in tree.get("adopted", {}).items()}
+            used.add(kept.key)
+            watched.put(kept.state)
+            watched.sealed, watched.broken, watched.adopted = kept.sealed, kept.broken, kept.adopted
+        self.restarted = given_up(items, used)
 
     # References.
 

@@ -157,7 +157,8 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
     """Given by `register`; an instance may have one of its own, as each of River's detectors has."""
     Settings: ClassVar[type[MonitorSettings]]
     code_version: ClassVar[int] = 1
-    """Raise it when the meaning of the state or the results change: the monitor then starts anew."""
+    """Raise it when the state's shape or meaning, the results, or the default of a setting change: the monitor then
+    starts anew, unless it can `upgrade` what was kept."""
     alarm_share: ClassVar[float] = 1.0
     """Weight in sharing what concept drift leaves of the false-alarm budget; 0 for one that never raises an alert."""
 
@@ -197,6 +198,13 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
         adopted fires no more: the alerts are withdrawn by whoever calls this. By default there is nothing to adopt.
         """
         return Verdict(state)
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """What an older code version kept, as this one would have; None: it is of no use, start anew.
+
+        `sealed` is a tree as `dump_sealed` made it.
+        """
+        return None
 
     def deadline(self, state: State) -> int | None:
         """When (event time) it wants to be judged next even if nothing arrives; None: never."""

@@ -177,6 +177,48 @@ def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
     assert sorted(name.split("/")[1] for name in kept if "/" in name) == ["changed", "new", "same"]
 
 
+class Grown(Counting):
+    """The next release of `Counting`: its state has another shape, and there is a setting that was not there."""
+
+    code_version = 2
+
+    class Step(MonitorSettings):
+        """With one more."""
+
+        step: int = 1
+        fresh: int = 5
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Twice of each, so that it shows."""
+        assert code_version == 1
+        return {key: 2 * value for key, value in state.items()}, sealed
+
+
+class Stubborn(Counting):
+    """A next release that can do nothing with what was kept."""
+
+    code_version = 2
+
+
+def test_an_upgrade_takes_over_what_the_release_before_had_learnt() -> None:
+    """A monitor that knows the way up goes on, and its alerts stand; one that doesn't starts anew, which is said."""
+    kept: dict[str, bytes] = {}
+    before = World(Counting("a"), Counting("b"))
+    before.watch.monitors[0].broken = "ValueError: of the old code"
+    before.pane(0, ["x"])
+    before.watch.monitors[0].state = dict(before.watch.monitors[1].state)
+    names = before.watch.stage(into(kept), kept.__delitem__, set())
+    after = World(Grown("a"), Stubborn("b"))
+    after.watch.restore(kept)
+    grown, stubborn = after.watch.monitors
+    assert grown.state == {key: 2 * value for key, value in before.watch.monitors[1].state.items()} != {}
+    assert grown.broken is None, "another code may not break on the same rows"
+    assert stubborn.state == stubborn.monitor.initial()
+    assert after.watch.restarted == ["b"]
+    assert after.watch.stage(into(kept), kept.__delitem__, names) == set(kept)
+    assert sorted(name.split("/")[1:3] for name in kept if "/" in name) == [["a", "2"], ["b", "2"]]
+
+
 def test_a_broken_monitor_stays_in_quarantine_over_a_restart() -> None:
     """Until its code or its settings change: the same rows would break it again."""
     kept: dict[str, bytes] = {}
