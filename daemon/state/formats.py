@@ -15,7 +15,13 @@ from processors.packing import pack, unpack
 
 Upgrade = Callable[[Any], Any]
 
-UPGRADES: Mapping[str, Sequence[Upgrade]] = {}
+
+def _silences(alerts: Any) -> Any:
+    """2: what operators silenced at run time."""
+    return alerts | {"silences": []}
+
+
+UPGRADES: Mapping[str, Sequence[Upgrade]] = {"alerts": (_silences,)}
 """By the name of an item, or `chunks/` and a table of chunks: from 1 to 2, from 2 to 3, and so on."""
 
 

@@ -35,8 +35,9 @@ _SUMS = {
 def inspect(place: Path) -> dict[str, Any]:
     """What a state holds, as plain values for a table or JSON. Raises `StateError`.
 
-    `place` is its directory, or a copy of its file. `items`, `chunks` and `outbox` map names to {count, bytes}; `positions` are sorted lists of topic, number, next
-    offset and topic id; `watched` says how far it has come and what it watches, None before the first commit.
+    `place` is its directory, or a copy of its file. `items`, `chunks` and `outbox` map names to {count, bytes};
+    `positions` are sorted lists of topic, number, next offset and topic id; `watched` says how far it has come and what
+    it watches, None before the first commit.
     """
     with opened(place) as (db, path, version):
         sums = {
