@@ -52,8 +52,10 @@ def _kafka(kafka: Kafka) -> Iterator[Finding]:
     for n, name in enumerate(names):
         if name in names[:n]:
             yield ("kafka", "topics", n), f"{name!r} is listed twice. Keep one."
+    if kafka.control in names:
+        yield ("kafka", "control"), f"{kafka.control!r} is also a topic of events. Orders need one of their own."
     for queue in ("alerts", "readings", "dead_letters"):
-        if getattr(kafka, queue) in names:
+        if getattr(kafka, queue) in kafka.consumed:
             yield ("kafka", queue), f"{getattr(kafka, queue)!r} is also read from. Choose another topic to write to."
 
 
@@ -83,7 +85,7 @@ def _sasl(security: Security, place: Place) -> Iterator[Finding]:
 
 
 def _sinks(config: Config) -> Iterator[Finding]:
-    read = [topic.name for topic in config.kafka.topics] if config.kafka else []
+    read = config.kafka.consumed if config.kafka else ()
     for queue, specs in config.outputs.items():
         for n, spec in enumerate(specs):
             if spec.kind == "kafka" and config.kafka is None:

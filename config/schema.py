@@ -143,6 +143,8 @@ class Alerts(Section):
     """An alert that comes back within this time of its end must recover for twice as long each time before it ends."""
     incident_span: Duration = Duration.parse("1h")
     """Alerts of one version with onsets no further apart than this are one incident, and page once."""
+    catch_up: Positive = Duration.parse("15m")
+    """After an outage, what fires is held back until Vigil is no further behind than this, or has read all there is."""
     keep: Positive = Duration.parse("7d")
     """A resolved alert is deleted from a compacted topic after this long."""
     heartbeat: Positive = Duration.parse("1m")

@@ -108,12 +108,19 @@ class Kafka(Section):
     """Topic for readings."""
     dead_letters: TopicName = "vigil.dead_letters"
     """Topic for events that were refused."""
+    control: TopicName | None = None
+    """Topic for operators' orders (`vigild alert`). Who may write to it may give them; none are taken if not given."""
     transport: Literal["kafka-python"] = "kafka-python"
     """The client library."""
     consumer: Options = Field(default_factory=dict)
     """More options for kafka-python's consumer, by its own names."""
     producer: Options = Field(default_factory=dict)
     """More options for kafka-python's producer, by its own names."""
+
+    @property
+    def consumed(self) -> tuple[str, ...]:
+        """Everything that is read: the topics of events, and that of orders."""
+        return (*(topic.name for topic in self.topics), *([self.control] if self.control else []))
 
     def client_options(self) -> dict[str, Any]:
         """What kafka-python's consumer and producer both need, secrets in the clear. Raises OSError: password_file."""

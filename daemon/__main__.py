@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from daemon import exits
-from daemon.commands import config, demo, dlq, dump, health, replay, report, run, simulate, state, validate
+from daemon.commands import alert, config, demo, dlq, dump, health, replay, report, run, simulate, state, validate
 
-COMMANDS = (run, replay, demo, validate, config, dump, state, dlq, report, health, simulate)
+COMMANDS = (run, replay, demo, validate, config, alert, dump, state, dlq, report, health, simulate)
 """In the order in which the help shows them."""
 
 _OWN = Path(__file__).resolve().parents[1]

@@ -197,6 +197,7 @@ def assemble(
         now=time.monotonic,
         on_decoded=saving.arrived if wall is not None else _unheard,
         on_notice=on_notice,
+        control_topic=config.kafka.control if config.kafka is not None else None,
     )
     return parts, saving
 
@@ -420,4 +421,5 @@ def _timing(config: Config) -> Timing:
         idle_after_s=config.time.idle_after.seconds,
         heartbeat_s=config.alerts.heartbeat.seconds,
         account_span_us=int(config.window.max_span),
+        behind_us=int(config.alerts.catch_up),
     )

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 import structlog
 
 from daemon.accounts import Accounts
+from daemon.catching_up import CatchingUp
+from daemon.control.desk import Desk
 from daemon.controls import Controls
+from daemon.decode import Refusal
 from daemon.explain.recording import recorded
 from daemon.explain.tables import from_events, to_table
 from daemon.gaps import Gaps
-from daemon.parts import ALERTS, READINGS, Parts
+from daemon.intake import Intake
+from daemon.parts import ALERTS, DEAD_LETTERS, READINGS, Parts
 from processors.base import Finding, Reading
 from processors.rows import Explanations
 from processors.slices import PredictionRows
@@ -22,8 +26,18 @@ log = structlog.get_logger()
 class Closing:
     """Closes panes in their order, each once, and says what follows from them."""
 
-    def __init__(self, parts: Parts, controls: Controls, accounts: Accounts, gaps: Gaps) -> None:
+    def __init__(  # noqa: PLR0917 - the parts of the loop, each once
+        self,
+        parts: Parts,
+        controls: Controls,
+        accounts: Accounts,
+        gaps: Gaps,
+        desk: Desk,
+        catching_up: CatchingUp,
+        intake: Intake,
+    ) -> None:
         self._parts, self._controls, self._accounts, self._gaps = parts, controls, accounts, gaps
+        self._desk, self._catching_up, self._intake = desk, catching_up, intake
         self.until = 0
         """End of the last pane that was closed: nothing enters a pane before it."""
         self.flushed = False
@@ -68,6 +82,9 @@ class Closing:
             if (end := parts.life.deadline()) is not None:
                 found.append(max(end - pane_us, self.until))
             found.append(self._gaps.pane(self.until))
+            found.append(self._desk.pane(self.until))
+            held_back, more = parts.life.backfilling, self._intake.more_to_read
+            found.append(self._catching_up.pane(self.until, held_back=held_back, more_to_read=held_back and more()))
         return min((start for start in found if start is not None), default=None)
 
     def _close(self, start: int, *, last: bool = False) -> None:
@@ -99,7 +116,8 @@ class Closing:
         for model, version in sorted(fired | parts.watch.explained):
             if evidence := parts.watch.evidence(model, version):
                 parts.life.add_evidence(model, version, evidence)
-        notices = parts.life.close(end, findings)
+        behind = self._catching_up.at(start, end, more_to_read=self._intake.more_to_read())
+        notices = parts.life.close(end, findings, backfill=behind)
         for key in parts.watch.retired:
             if parts.explainer is not None:
                 parts.explainer.forget(key.model, key.version)
@@ -115,6 +133,7 @@ class Closing:
         parts.watch.retired.clear()
         parts.watch.gone.clear()
         parts.watch.restarted.clear()
+        notices += self._desk.carry_out(start, end, self._refuse)
         readings = [
             *readings,
             *gap_readings,
@@ -124,6 +143,9 @@ class Closing:
         parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in readings])
         for notice in notices:
             parts.on_notice(notice)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])
 
     def _explain(self, start: int, rows: PredictionRows) -> list[Explanations]:
         """Explanations to take in with this pane: those in its events, those recorded, those that have come."""

@@ -6,6 +6,9 @@
 | `doubted` | in these offsets there were timestamps too far ahead of the wall clock, which showed so much |
 | `explained` | these explanations were taken in with this pane |
 | `gap` | with this pane it was said that records were never read |
+| `ordered` | with this pane an operator's order took effect |
+| `orders` | this is the topic of operators' orders |
+| `behind` | from this pane on Vigil was catching up, or was not any more |
 | `closed` | panes up to here had closed when the dump was written |
 | `ended` | the input was finite and at its end |
 """
@@ -36,6 +39,13 @@ class Controls:
         self._explained: dict[int, list[Explanations]] = {}
         self.gaps: dict[int, list[Mapping[str, Any]]] = {}
         """What the dump's run said of gaps, by the start of the pane, as it was recorded."""
+        self.control_topic: str | None = None
+        """The topic of operators' orders in the dump's run."""
+        self.orders: dict[int, list[Mapping[str, Any]]] = {}
+        """What the dump's run carried out, by the start of the pane, as it was recorded."""
+        self._ordered: set[tuple[Partition, int]] = set()
+        self.behind: dict[int, bool] = {}
+        """Where the dump's run began and ceased to catch up, by the start of the pane."""
         self._doubted: dict[Partition, list[tuple[int, int, int]]] = {}
         """(first offset, last, wall clock) of runs in which timestamps were too far ahead of that clock."""
 
@@ -60,10 +70,21 @@ class Controls:
             self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))
         elif kind == "gap":
             self.gaps.setdefault(control["pane"], []).append(control)
+        elif kind == "ordered":
+            self.orders.setdefault(control["pane"], []).append(control)
+            self._ordered.add((Partition(control["topic"], control["partition"]), control["offset"]))
+        elif kind == "orders":
+            self.control_topic = control["topic"]
+        elif kind == "behind":
+            self.behind[control["pane"]] = control["on"]
         elif kind == "ended":
             self.ended = True
         elif kind == "closed":
             self.closed = max(self.closed or 0, control["until"])
+
+    def ordered_later(self, partition: Partition, offset: int) -> bool:
+        """Whether the dump says with which pane the order that stood there was carried out."""
+        return (partition, offset) in self._ordered
 
     def explained(self, pane: int) -> list[Explanations]:
         """What the dump's run took in with the pane that starts then."""

@@ -53,6 +53,8 @@ def write(config: Config, output: IO[bytes]) -> int:
     floors: defaultdict[Partition, deque[dict[str, Any]]] = defaultdict(deque)
     for partition in sorted(positions):
         _write(output, control_line("floor", {"topic": partition.topic, "partition": partition.number, "clock": 0}))
+    if config.kafka is not None and config.kafka.control is not None:
+        _write(output, control_line("orders", {"topic": config.kafka.control}))
     for control in controls:
         if control["control"] == "floor":
             floors[Partition(control["topic"], control["partition"])].append(control)

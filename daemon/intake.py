@@ -12,7 +12,9 @@ from typing import Any
 import structlog
 
 from daemon.accounts import Accounts
+from daemon.control.desk import Desk
 from daemon.controls import Controls
+from daemon.decode import Refusal
 from daemon.gaps import Gaps
 from daemon.parts import DEAD_LETTERS, Parts
 from daemon.records import Partition, Polled, Position, Run
@@ -31,8 +33,9 @@ class Revoked(Exception):
 class Intake:
     """Takes in what polls bring. `closed_until` is the end of the last pane that was closed."""
 
-    def __init__(self, parts: Parts, controls: Controls, accounts: Accounts, gaps: Gaps) -> None:
+    def __init__(self, parts: Parts, controls: Controls, accounts: Accounts, gaps: Gaps, desk: Desk) -> None:
         self._parts, self._controls, self._accounts, self._gaps = parts, controls, accounts, gaps
+        self._desk = desk
         self.began: dict[Partition, Position] = {}
         """Where each partition began in this process: there it goes on again if it is lost before it was committed."""
         self.lag: dict[Partition, int] = {}
@@ -58,11 +61,14 @@ class Intake:
         """Take in what a poll brought. Raises `Revoked`."""
         self._meet(polled, closed_until)
         for run in polled.runs:
+            if self._desk.owns(run.partition.topic):
+                self._desk.read(run, self._refuse)
+                continue
             if self._parts.clocks.resting(run.partition) and run.partition not in self._finished:
                 self._wake(run.partition, run.offsets[0], closed_until)
             for part, wall_us in self._by_wall_clock(run):
                 self._take_in(part, wall_us)
-        if polled.runs:
+        if any(not self._desk.owns(run.partition.topic) for run in polled.runs):
             self._last_record = self._parts.now()
         self._rest(polled)
 
@@ -70,6 +76,11 @@ class Intake:
         """Go on with the partitions that the source holds already, after others were lost."""
         for partition, at in sorted(self._parts.source.positions().items()):
             self._wake(partition, at.next_offset, closed_until)
+
+    def more_to_read(self) -> bool:
+        """Whether a partition is not known to be read to its end."""
+        held = {each for each in self._parts.source.positions() if not self._desk.owns(each.topic)}
+        return not held <= self._finished | self._caught_up_since.keys()
 
     def watermark(self) -> int | None:
         """The clocks' watermark; when all partitions rest, event time goes on as wall time does."""
@@ -115,12 +126,15 @@ class Intake:
     def _obey(self, control: Mapping[str, Any]) -> None:
         """A control record of a dump: what the live run had decided by its wall clock."""
         if control.get("control") == "floor":
-            self._parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
+            if not self._desk.owns(control["topic"]):
+                self._parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
         else:
             self._controls.obey(control)
 
     def _wake(self, partition: Partition, offset: int, closed_until: int) -> None:
-        """A partition begins or goes on: nothing of it may enter a pane that is closed."""
+        """A partition begins or goes on: nothing of it may enter a pane that is closed. Orders have no clock."""
+        if self._desk.owns(partition.topic):
+            return
         clocks = self._parts.clocks
         floor = closed_until + clocks.lateness_us if closed_until else 0
         before = clocks.of(partition)
@@ -144,6 +158,9 @@ class Intake:
         self._accounts.reasons.update(refusal.reason for refusal in decoded.refused)
         parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
 
+    def _refuse(self, refusal: Refusal) -> None:
+        self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])
+
     def _rest(self, polled: Polled) -> None:
         """Leave out of the watermark what has been read to its end for long enough, or will never bring anything."""
         parts, clocks, now = self._parts, self._parts.clocks, self._parts.now()
@@ -155,6 +172,8 @@ class Intake:
         quiet = polled.caught_up - {run.partition for run in polled.runs} - parts.source.paused
         self._caught_up_since = {each: self._caught_up_since.get(each, now) for each in sorted(quiet)}
         for partition, since in self._caught_up_since.items():
+            if self._desk.owns(partition.topic):
+                continue
             if now - since >= parts.timing.idle_after_s and not clocks.resting(partition):
                 log.info("partition idle", partition=str(partition))
                 clocks.rest(partition)

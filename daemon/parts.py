@@ -62,6 +62,8 @@ class Timing:
     heartbeat_s: float
     account_span_us: int
     """How often the accounts are read out, in event time."""
+    behind_us: int
+    """Further behind the wall clock than this it is catching up."""
     max_wait_s: float = 0.5
     max_records: int = 2_048
 
@@ -86,6 +88,8 @@ class Parts:
     """Seconds of a clock that only goes forward, for waiting times."""
     on_decoded: Callable[[Any], None]
     on_notice: Callable[[Notice], None]
+    control_topic: str | None = None
+    """Where operators' orders come from."""
 
 
 class Messages(Protocol):

@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.accounts import ACCOUNTS, Accounts
+from daemon.catching_up import CatchingUp
 from daemon.closing import Closing
+from daemon.control.desk import Desk
 from daemon.controls import Controls
 from daemon.gaps import Gaps
 from daemon.garbage import seldom_collected
@@ -34,8 +36,14 @@ class Pipeline:
         self._controls = Controls()
         self._gaps = Gaps(self._controls)
         self._accounts = Accounts(parts.timing.account_span_us)
-        self._intake = Intake(parts, self._controls, self._accounts, self._gaps)
-        self._closing = Closing(parts, self._controls, self._accounts, self._gaps)
+        self._desk = Desk(
+            parts.control_topic, self._controls, parts.life, parts.watch.accept, live=parts.wall is not None
+        )
+        self._catching_up = CatchingUp(self._controls, parts.wall, parts.timing.behind_us)
+        self._intake = Intake(parts, self._controls, self._accounts, self._gaps, self._desk)
+        self._closing = Closing(
+            parts, self._controls, self._accounts, self._gaps, self._desk, self._catching_up, self._intake
+        )
         self._last_heartbeat = 0.0
         self._status: dict[str, Any] = {"ready": False}
 
@@ -107,12 +115,15 @@ class Pipeline:
         self._closing.until, self._closing.flushed = tree["closed_until"], tree["flushed"]
         self._accounts.restore(tree)
         self._gaps.restore(tree)
+        self._desk.restore(tree)
+        self._catching_up.restore(tree)
         self._intake.restored(self.closed_until)
 
     def to_state(self) -> dict[str, Any]:
         """The loop's own state as a tree that `packing.pack` takes."""
         own = {"closed_until": self.closed_until, "flushed": self._closing.flushed}
-        return own | self._accounts.to_state() | self._gaps.to_state()
+        said = self._desk.to_state() | self._catching_up.to_state()
+        return own | self._accounts.to_state() | self._gaps.to_state() | said
 
     def _commit(self) -> None:
         self.parts.checkpoint.commit(self, self.parts.source.positions(), self._controls.take())
@@ -143,6 +154,7 @@ class Pipeline:
             "open_rows": parts.ledger.open_rows(),
             "keep_rate": parts.ledger.keep_rate,
             "firing": parts.life.firing_count,
+            "catching_up": self._catching_up.behind,
             "models": len(parts.watch.profile.bases()),
             "cut_off": dict(parts.watch.profile.cut_off),
             "ahead": parts.clocks.ahead,

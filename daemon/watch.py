@@ -195,6 +195,30 @@ class Watch:
                 found |= ask(watched.state, base)
         return found
 
+    def accept(self, finding: Finding) -> bool:
+        """Let its monitor take what it found for what is normal; false if it has no say in that, or is not there.
+
+        A feature gets new coordinates, too, for its values lie elsewhere now: every monitor of it learns it anew.
+        """
+        profile, key = self.profile, finding.group
+        meant = [watched for watched in self.monitors if _means(watched, finding)]
+        bases = [base for base in profile.bases() if _is_of(profile.groups[base], key)]
+        if not bases or not meant or not all(watched.monitor.accepts for watched in meant):
+            return False
+        of_bases = [profile.series_of(base) for base in bases]
+        if finding.feature is None:
+            groups = frozenset({profile.groups.index(key)} if key in profile.groups else bases)
+            series = frozenset(number for numbers in of_bases for number in numbers.values())
+        else:
+            groups = frozenset()
+            series = frozenset(numbers[finding.feature] for numbers in of_bases if finding.feature in numbers)
+        for watched in meant:
+            watched.put(watched.monitor.accept(watched.state, groups, series))
+        if finding.feature is not None and (gone := profile.unseal(series)):
+            for watched in self.monitors:
+                watched.put(watched.monitor.forget(watched.state, frozenset(), gone))
+        return True
+
     # Saving.
 
     def stage(self, put: Callable[[str, list[Part]], None], delete: Callable[[str], None], saved: set[str]) -> set[str]:
@@ -395,6 +419,17 @@ def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:
         half if monitor.name == CONCEPT_DRIFT else (1 - half) * monitor.alarm_share / (rest or 1.0)
         for monitor in monitors
     ]
+
+
+def _means(watched: Watched, finding: Finding) -> bool:
+    """Is it the monitor that found this?"""
+    wanted = watched.wants is None or watched.wants(finding.group.model)
+    return wanted and watched.monitor.name == finding.monitor and watched.broken is None
+
+
+def _is_of(base: GroupKey, key: GroupKey) -> bool:
+    """Is a (model, version) meant by a group: its own, or that of all versions of a model?"""
+    return base.model == key.model and key.version in ("", base.version)
 
 
 def _lacks(watched: Watched, base: int, model: str, name: str) -> bool:

@@ -206,6 +206,13 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
         """
         return None
 
+    accepts: ClassVar[bool] = True
+    """Whether what it finds can be taken for normal: false for limits that somebody set by hand."""
+
+    def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        """Take what is now for what is normal of these groups and series. By default they are learnt anew."""
+        return self.forget(state, groups, series)
+
     def deadline(self, state: State) -> int | None:
         """When (event time) it wants to be judged next even if nothing arrives; None: never."""
         return None

@@ -38,7 +38,7 @@ class KafkaSource(Source):
     def __init__(self, settings: Kafka, opening: Opening) -> None:
         self._settings = settings
         self._opening = opening
-        self._topics = [topic.name for topic in settings.topics]
+        self._topics = list(settings.consumed)
         self._transport = transport(settings.transport)(settings, opening.instance)
         self._backoff = Backoff()
         self._missing = 0

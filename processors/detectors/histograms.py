@@ -125,6 +125,21 @@ class Histograms:
         reference.adopt(state, keys, np.asarray(counts, np.float64))
         self._bound(state, keys)
 
+    def accept(self, state: State, keys: Ints) -> None:
+        """Let what firing series counted since their onset be their reference, which grows on from there.
+
+        What counted too little is learnt anew; those that do not fire stay as they are, and how much panes scatter
+        stays known.
+        """
+        self._grow(state, keys)
+        keys = keys[state["firing"][keys]]
+        firing = keys[state["counts"][keys].sum(axis=1) >= self.warmup]
+        counts, since, until = state["counts"][firing], state["since"][firing], state["reported"][firing]
+        columns.clear(state, {name: at for name, at in _LAYOUT.items() if name != "dispersion"}, keys)
+        state["ref"][firing] = counts
+        state["ref_start"][firing], state["ref_end"][firing], state["aged_end"][firing] = since, until, until
+        self._bound(state, firing)
+
     def forget(self, state: State, keys: frozenset[int]) -> None:
         """Let `keys` be as if never seen."""
         columns.clear(state, _LAYOUT, columns.numbers(keys))

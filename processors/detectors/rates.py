@@ -110,6 +110,25 @@ class Rates:
         reference.adopt(state, keys, np.stack([count, total - count], axis=1))
         self._set_edge(state, keys)
 
+    def accept(self, state: State, keys: Ints) -> None:
+        """Let what firing series counted since their onset be their reference, which grows on from there.
+
+        What counted too little is learnt anew; those that do not fire stay as they are, and how much panes scatter
+        stays known.
+        """
+        columns.grow(state, self._layout(), keys)
+        keys = keys[state["side"][keys] > 0]
+        firing = keys[state["trials"][keys] >= self.warmup]
+        falls = (self.direction == "down") | (state["side"][firing] == 2)
+        hits, trials = state["hits"][firing], state["trials"][firing]
+        hits = np.where(falls, trials - hits, hits)
+        since, until = state["since"][firing], state["reported"][firing]
+        kept = {*dispersion.LAYOUT, "dispersion"}
+        columns.clear(state, {name: at for name, at in self._layout().items() if name not in kept}, keys)
+        state["ref"][firing] = np.stack([hits, trials - hits], axis=1)
+        state["ref_start"][firing], state["ref_end"][firing], state["aged_end"][firing] = since, until, until
+        self._set_edge(state, firing)
+
     def forget(self, state: State, keys: frozenset[int]) -> None:
         """Let `keys` be as if never seen."""
         columns.clear(state, self._layout(), columns.numbers(keys))

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
-from processors.detectors import budget
+from processors.detectors import budget, columns
 from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
@@ -114,6 +114,10 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             enough = summary["n"] >= self.settings.warmup
             self._detector.adopt(state["drift"], summary.keys[enough], summary["hits"][enough], summary["n"][enough])
         return Verdict(state, sealed=state["scale"])
+
+    def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        self._detector.accept(state["drift"], columns.numbers(groups))
+        return state
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
-from processors.detectors import budget
+from processors.detectors import budget, columns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
@@ -116,6 +116,11 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             enough = summary[column].sum(axis=1) >= self.settings.warmup
             self._detector.adopt(state[series], summary.keys[enough], summary[column][enough])
         return Verdict(state, sealed=state["edges"])
+
+    def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        for name in _OF:
+            self._detector.accept(state[name], columns.numbers(groups))
+        return state
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])

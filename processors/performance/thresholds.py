@@ -69,6 +69,7 @@ class Thresholds(Monitor[ThresholdSettings, Any]):
     consumes = "readings"
     Settings = ThresholdSettings
     alarm_share = 0.0
+    accepts = False
 
     def __init__(self, settings: ThresholdSettings) -> None:
         super().__init__(settings)

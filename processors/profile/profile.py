@@ -193,6 +193,12 @@ class Profile:
         self._warming.pop(number, None)
         self._changed()
 
+    def unseal(self, series: frozenset[int]) -> frozenset[int]:
+        """Let features be as if never seen: their bins are chosen anew from what comes. Returns those that had any."""
+        unsealed = self._series.unseal(series)
+        self._changed()
+        return unsealed
+
     def retire(self, base: int) -> tuple[frozenset[int], frozenset[int]]:
         """Free a version: returns the numbers of its groups and series, which monitors must forget."""
         model = self.groups[base].model

@@ -118,6 +118,13 @@ class Series:
         elif len(numbers):
             self._seal_intervals(number, numbers)
 
+    def unseal(self, numbers: frozenset[int]) -> frozenset[int]:
+        """Let series await a sample again; returns those that had bins."""
+        sealed = [number for number in sorted(numbers) if self.type[number] in (binning.NUMERIC, binning.CATEGORICAL)]
+        self.type[sealed] = binning.UNSEALED
+        self.edges[sealed], self.vocabulary[sealed] = np.inf, 0
+        return frozenset(sealed)
+
     def bin_name(self, number: int, place: int) -> str:
         """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
         categorical = self.type[number] == binning.CATEGORICAL

@@ -48,7 +48,7 @@ class KafkaPython(Transport):
 
     def __init__(self, settings: Kafka, instance: str) -> None:
         self._settings, self._instance = settings, instance
-        self._topics = [topic.name for topic in settings.topics]
+        self._topics = list(settings.consumed)
         self._consumer: Any = None
         self._listener = _Listener()
         self._told: Any = None

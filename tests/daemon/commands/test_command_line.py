@@ -12,7 +12,20 @@ from daemon import exits
 from tests.daemon.commands.vigild import environment, vigild
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("run", "replay", "demo", "validate", "config", "dump", "state", "dlq", "report", "health", "simulate")
+COMMANDS = (
+    "run",
+    "replay",
+    "demo",
+    "validate",
+    "config",
+    "alert",
+    "dump",
+    "state",
+    "dlq",
+    "report",
+    "health",
+    "simulate",
+)
 HEAVY = {"numpy", "pydantic", "structlog", "kafka", "scipy", "river", "sklearn", "shap", "numba", "yaml", "sqlite3"}
 
 

@@ -1,0 +1,1 @@
+"""Control: what operators order at run time through a topic of its own, and when it takes effect."""
