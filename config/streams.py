@@ -20,16 +20,26 @@ OWNED_OPTIONS = {
     "acks": "Remove it: Vigil waits for all replicas, else an alert could be lost.",
     "enable_idempotence": "Remove it: Vigil sets it, else an alert could be lost or reordered.",
     "transactional_id": "Remove it: what leaves goes through Vigil's own outbox.",
+    "group_instance_id": "Remove it: it is the name of Vigil's state.",
+    "group_protocol": "Remove it: Vigil uses the classic one.",
+    "partition_assignment_strategy": "Remove it: Vigil deals partitions anew at each rebalance.",
+    "enable_auto_offset_store": "Remove it: positions live in Vigil's state and are committed with it.",
+    "enable_partition_eof": "Remove it: Vigil sets it to know when a partition is read to its end.",
+    "plugin_library_paths": "Remove it: Vigil loads no libraries that its configuration names.",
 }
-"""Options of kafka-python that Vigil sets itself, because delivery depends on them, with what to do instead."""
+"""Options that Vigil sets itself, because delivery or safety depends on them, with what to do instead.
+
+By kafka-python's names; librdkafka's are the same with dots.
+"""
 
 
 def _passed_through(option: str) -> str:
     """Refuse an option on which delivery or secrecy depends. Raises ValueError with the remedy."""
-    instead = OWNED_OPTIONS.get(option)
-    if option.startswith(("sasl_", "ssl_", "security_")) and not option.startswith("sasl_kerberos_"):
+    name = option.replace(".", "_")
+    instead = OWNED_OPTIONS.get(name)
+    if name.startswith(("sasl_", "ssl_", "security_")) and not name.startswith("sasl_kerberos_"):
         instead = "Use kafka.security instead."
-    if option.endswith("serializer"):
+    if name.endswith("serializer"):
         instead = "Remove it: Vigil sends and reads bytes."
     if instead is not None:
         raise ValueError(f"can't be set here. {instead}")
@@ -110,10 +120,10 @@ class Kafka(Section):
     """Topic for events that were refused."""
     control: TopicName | None = None
     """Topic for operators' orders (`vigild alert`). Who may write to it may give them; none are taken if not given."""
-    transport: Literal["kafka-python"] = "kafka-python"
-    """The client library."""
+    transport: Literal["kafka-python", "confluent"] = "kafka-python"
+    """The client library that reads; `confluent` needs the extra of that name and takes less CPU."""
     consumer: Options = Field(default_factory=dict)
-    """More options for kafka-python's consumer, by its own names."""
+    """More options for the consumer, by the names that the transport's library has for them."""
     producer: Options = Field(default_factory=dict)
     """More options for kafka-python's producer, by its own names."""
 

@@ -46,9 +46,20 @@ def mistakes(config: Config, path: Path) -> list[str]:
     from config.document import read
 
     document = read(path.read_text(encoding="utf-8-sig"), str(path))
-    for place, message in (*_models(config), *_references(config), *_state(config.state.path)):
+    for place, message in (*_transport(config), *_models(config), *_references(config), *_state(config.state.path)):
         document.report(place, message)
     return str(ConfigError(document.problems)).splitlines()
+
+
+def _transport(config: Config) -> Iterator[tuple[Place, str]]:
+    from daemon.sources import SourceError
+    from daemon.sources.transports import transport
+
+    try:
+        if config.kafka is not None:
+            transport(config.kafka.transport)
+    except SourceError as missing:
+        yield ("kafka", "transport"), str(missing).removeprefix("kafka.transport: ")
 
 
 def _models(config: Config) -> Iterator[tuple[Place, str]]:

@@ -22,6 +22,12 @@ class SourceError(Exception):
     exit_code: ClassVar[int] = 78
 
 
+class NotInstalled(SourceError):
+    """A library that the source needs is not there."""
+
+    exit_code: ClassVar[int] = 69
+
+
 class StateMissing(SourceError):
     """The consumer group has offsets, but the state doesn't know their partitions: it was lost, or is another's."""
 

@@ -74,7 +74,7 @@ class KafkaSource(Source):
         if self._ends.due:
             self._guarded(self._ask_ends)
         polled.caught_up = self._ends.caught_up()
-        polled.lag = self._ends.lag(self._positions)
+        polled.lag = self._ends.lag(self.positions())
         return polled
 
     def seek(self, positions: Mapping[Partition, Position]) -> None:

@@ -1,0 +1,381 @@
+"""Kafka through confluent-kafka, Python's face of librdkafka: the same delivery at a fraction of the CPU.
+
+librdkafka fetches on threads of its own. Its offsets can't be moved while a partition stands after an error, so every
+move is an assignment anew (`start`), which is rare. Admin questions go through a client of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import confluent_kafka as ck
+import structlog
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from config.streams import Kafka
+from daemon.records import Partition, Position, Run
+from daemon.sources.base import SourceError
+from daemon.sources.resumption import Extent
+from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+
+DEFAULTS = {
+    "fetch.wait.max.ms": 250,
+    "fetch.queue.backoff.ms": 10,  # the queue below is full whenever we lag, and then a second is long
+    "queued.max.messages.kbytes": 16_384,
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "session.timeout.ms": 10_000,
+    "check.crcs": True,
+    "log.connection.close": False,
+}
+"""Ours instead of librdkafka's; `kafka.consumer` overrides them. New partitions are noticed with the metadata."""
+REQUIRED = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "allow.auto.create.topics": False,
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "range,roundrobin",
+}
+ANSWER_S = 5.0
+"""How long to wait for what everything else waits for."""
+END_S = 0.5
+"""How long to wait for where partitions end."""
+CONNECT_MS = 3_000
+_REFUSED = {ck.KafkaError._AUTHENTICATION, ck.KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public, so named
+_FORBIDDEN = {
+    ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ck.KafkaError.GROUP_AUTHORIZATION_FAILED,
+    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_OPTION = {ck.KafkaError._INVALID_ARG, ck.KafkaError._UNKNOWN_PROTOCOL, ck.KafkaError._NOT_IMPLEMENTED}  # noqa: SLF001
+_FENCED = {ck.KafkaError.FENCED_INSTANCE_ID}
+_GONE = {ck.KafkaError.UNKNOWN_TOPIC_OR_PART, ck.KafkaError._UNKNOWN_PARTITION, ck.KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
+
+
+class Confluent(Transport):
+    """See `Transport`."""
+
+    name = "confluent"
+
+    def __init__(self, settings: Kafka, instance: str) -> None:
+        self._settings, self._instance = settings, instance
+        self._topics = list(settings.consumed)
+        self._consumer: Any = None
+        self._asking: Any = None
+        self._ids: dict[str, str | None] = {}
+        self._next: dict[Partition, int] = {}
+        """Of started partitions the next offset, after what was fetched."""
+        self._stopped: set[Partition] = set()
+        self._decided: deque[Decision] = deque()
+        self._lost: frozenset[Partition] = frozenset()
+        self._wrong: list[Exception] = []
+        """What went wrong in a callback or beside records, to be raised by the next `fetch`."""
+
+    @property
+    def connected(self) -> bool:
+        return self._consumer is not None
+
+    def topic_ids(self) -> dict[str, str | None]:
+        asked = self._admin().describe_topics(ck.TopicCollection(self._topics), request_timeout=ANSWER_S)
+        for name, future in asked.items():
+            try:
+                self._ids[name] = _uuid(self._answer(future).topic_id)
+            except ck.KafkaException as error:
+                if error.args[0].code() not in _GONE:
+                    raise _translation(error.args[0]) from error
+                self._ids[name] = None
+        return dict(self._ids)
+
+    def others(self) -> list[str]:
+        with self._translated():
+            asked = self._admin().describe_consumer_groups([self._settings.group], request_timeout=ANSWER_S)
+            members = self._answer(asked[self._settings.group]).members
+        names = [(each.group_instance_id or each.client_id, each.host) for each in members]
+        return [f"{name}{host}" for name, host in names if name != self._instance]
+
+    def connect(self) -> None:
+        ids = {"group.id": self._settings.group} | ({"group.instance.id": self._instance} if self._instance else {})
+        options = {**DEFAULTS, **self._client_options(), **self._settings.consumer, **ids, **REQUIRED}
+        with self._translated():
+            self._consumer = ck.Consumer(options | {"on_commit": _log_refusal})
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+
+    def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
+        """See `Transport`. Waits for one record, then takes what is there: librdkafka waits for all it is asked for."""
+        self._raise_worst()
+        with self._translated():
+            messages = self._consumer.consume(1, max_wait_s)
+            if messages and most > 1:
+                messages += self._consumer.consume(most - 1, 0.0)
+        found: dict[tuple[str, int], list[Any]] = {}
+        for message in messages:
+            if message.error() is None:
+                found.setdefault((message.topic(), message.partition()), []).append(message)
+            else:
+                self._note(message)
+        return dict(self._taken(found))
+
+    def decisions(self) -> Iterator[Decision]:
+        while self._decided:
+            yield self._decided.popleft()
+
+    def run(self, partition: Partition, records: Sequence[Any]) -> Run:
+        return Run(
+            partition,
+            [record.offset() for record in records],
+            [_timestamp(*record.timestamp()) for record in records],
+            [record.key() for record in records],
+            [record.value() for record in records],
+            [record.headers() or () for record in records],
+        )
+
+    def start(self, offsets: Mapping[Partition, int], running: Collection[Partition]) -> None:
+        self._next |= offsets
+        self._stopped = (self._stopped - offsets.keys()) | (offsets.keys() - set(running))
+        with self._translated():
+            self._consumer.assign([_theirs(each, offset) for each, offset in sorted(self._next.items())])
+        self._switch(self._stopped, "pause")
+        self._switch(running, "resume")  # an assignment doesn't: what was paused stays so
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        self._switch(partitions, "pause")
+        self._stopped |= self._next.keys() & set(partitions)
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        self._switch(partitions, "resume")
+        self._stopped -= set(partitions)
+
+    def reached(self, partition: Partition) -> int:
+        return self._next.get(partition, 0)
+
+    def ends(self, partitions: Iterable[Partition]) -> dict[Partition, End]:
+        """See `Transport`. Asks for the topics' ids, too: librdkafka does not tell when one is another."""
+        written = self._offsets(partitions, OffsetSpec.latest(), ck.IsolationLevel.READ_UNCOMMITTED, END_S)
+        if written:
+            self.topic_ids()
+        return {each: End(end, end) for each, end in written.items()}
+
+    def extents(self, partitions: Iterable[Partition]) -> dict[Partition, Extent]:
+        ids = self.topic_ids()
+        asked = [each for each in partitions if ids.get(each.topic) is not None]
+        begins = self._offsets(asked, OffsetSpec.earliest(), ck.IsolationLevel.READ_COMMITTED, ANSWER_S)
+        ends = self._offsets(asked, OffsetSpec.latest(), ck.IsolationLevel.READ_COMMITTED, ANSWER_S)
+        return {
+            each: Extent(begins[each], ends[each], ids[each.topic] or "")
+            for each in asked
+            if each in begins and each in ends
+        }
+
+    def known_ids(self) -> Mapping[str, str]:
+        return {topic: found for topic, found in self._ids.items() if found}
+
+    def committed(self, partition: Partition) -> int | None:
+        with self._translated():
+            (found,) = self._consumer.committed([_theirs(partition)], ANSWER_S)
+        if found.error is not None:
+            raise _translation(found.error)
+        return found.offset if found.offset >= 0 else None
+
+    def tell(self, positions: Mapping[Partition, Position]) -> None:
+        try:
+            self._consumer.commit(
+                offsets=[_theirs(each, at.next_offset) for each, at in positions.items()], asynchronous=True
+            )
+        except ck.KafkaException as error:
+            _log_refusal(error.args[0], [])
+
+    def close(self) -> None:
+        if not self.connected:
+            return
+        try:
+            self._consumer.close()
+        except (ck.KafkaException, RuntimeError) as error:
+            log.warning("kafka consumer not closed cleanly", error=str(error))
+        self._consumer = self._asking = None
+
+    def _on_assign(self, consumer: Any, assigned: list[Any]) -> None:
+        """Nothing is fetched until the source has found where to go on: it says so with `start`."""
+        consumer.assign([])
+        self._next, self._stopped = {}, set()
+        self._decided.append(Decision(frozenset(map(_ours, assigned)), self._lost))
+        self._lost = frozenset()
+
+    def _on_revoke(self, consumer: Any, revoked: list[Any]) -> None:
+        """What this means is known when the new assignment is."""
+        self._next, self._stopped = {}, set()
+
+    def _on_lost(self, consumer: Any, lost: list[Any]) -> None:
+        self._lost |= {_ours(each) for each in lost}
+        self._next, self._stopped = {}, set()
+
+    def _on_error(self, error: Any) -> None:
+        self._wrong.append(_translation(error))
+
+    def _note(self, message: Any) -> None:
+        """A message that is no record: the end of a partition, or something that went wrong."""
+        error = message.error()
+        partition = Partition(message.topic() or "", message.partition() or 0)
+        if error.code() == ck.KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, so named
+            if partition in self._next:
+                self._next[partition] = max(self._next[partition], message.offset())
+        elif error.code() in {ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
+            self._wrong.append(OutOfRange([partition]))
+        else:
+            self._wrong.append(_translation(error))
+
+    def _raise_worst(self) -> None:
+        """Raise what can't heal, else what needs another offset, else what was in trouble; the rest is forgotten."""
+        wrong, self._wrong = self._wrong, []
+        for error in wrong:
+            if isinstance(error, SourceError):
+                raise error
+        if moved := [error for error in wrong if isinstance(error, OutOfRange)]:
+            raise OutOfRange(frozenset().union(*(error.partitions for error in moved)))
+        if wrong:
+            raise wrong[-1]
+
+    def _taken(self, found: Mapping[tuple[str, int], list[Any]]) -> Iterator[tuple[Partition, list[Any]]]:
+        """Records of started partitions, from where each goes on: others were on their way when that changed."""
+        for (topic, number), messages in found.items():
+            partition = Partition(topic, number)
+            expected = self._next.get(partition)
+            if expected is None:
+                continue
+            if messages[0].offset() < expected:
+                messages = [message for message in messages if message.offset() >= expected]  # noqa: PLW2901 - the rest
+            if messages:
+                self._next[partition] = messages[-1].offset() + 1
+                yield partition, messages
+
+    def _switch(self, partitions: Collection[Partition], how: str) -> None:
+        """Pause or resume those that were started; the others stand."""
+        if chosen := [_theirs(each) for each in sorted(self._next.keys() & set(partitions))]:
+            with self._translated():
+                getattr(self._consumer, how)(chosen)
+
+    def _offsets(
+        self, partitions: Iterable[Partition], which: Any, isolation: Any, max_wait_s: float
+    ) -> dict[Partition, int]:
+        """First or last offsets, as the partitions' leaders say; without partitions that are not there."""
+        asked = {_theirs(each): which for each in partitions}
+        found = {}
+        with self._translated():
+            futures = (
+                self._admin().list_offsets(asked, isolation_level=isolation, request_timeout=max_wait_s)
+                if asked
+                else {}
+            )
+        for partition, future in futures.items():
+            try:
+                found[_ours(partition)] = int(self._answer(future).offset)
+            except ck.KafkaException as error:
+                if error.args[0].code() not in _GONE:
+                    raise _translation(error.args[0]) from error
+        return found
+
+    def _admin(self) -> Any:
+        if self._asking is None:
+            with self._translated():
+                self._asking = AdminClient(self._client_options())
+        return self._asking
+
+    def _answer(self, future: Future[Answer]) -> Answer:
+        """An answer; raises what the client said went wrong meanwhile rather than that none came in time."""
+        try:
+            return future.result(2 * ANSWER_S)
+        except (ck.KafkaException, TimeoutError) as error:
+            self._asking.poll(0)
+            self._raise_worst()
+            if isinstance(error, TimeoutError):
+                raise Trouble("no answer") from error
+            raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except ck.KafkaException as error:
+            raise _translation(error.args[0]) from error
+
+    def _client_options(self) -> dict[str, Any]:
+        security = self._settings.security
+        try:
+            password = security.read_password()
+        except OSError as error:
+            raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
+        options = {
+            "bootstrap.servers": ",".join(self._settings.brokers),
+            "client.id": self._settings.client_id,
+            "security.protocol": security.protocol,
+            "ssl.ca.location": security.ca_file and str(security.ca_file),
+            "ssl.certificate.location": security.cert_file and str(security.cert_file),
+            "ssl.key.location": security.key_file and str(security.key_file),
+            "ssl.key.password": security.key_password and security.key_password.get_secret_value(),
+            "ssl.endpoint.identification.algorithm": "https" if security.check_hostname else "none",
+            "sasl.mechanism": security.mechanism,
+            "sasl.username": security.username,
+            "sasl.password": password and password.get_secret_value(),
+            "socket.connection.setup.timeout.ms": CONNECT_MS,
+            "reconnect.backoff.max.ms": 2_000,
+            "error_cb": self._on_error,
+            "logger": logging.getLogger("librdkafka"),
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def _translation(error: Any) -> Exception:
+    """An error of librdkafka's as the source knows it, with what to do if waiting can't heal it."""
+    said = error.str()
+    if error.code() in _REFUSED:
+        return SourceError(f"kafka: the brokers refuse the credentials ({said}): check kafka.security")
+    if error.code() in _FORBIDDEN:
+        return SourceError(f"kafka: not allowed ({said}): give Vigil's user the right to read its topics and group")
+    if error.code() in _OPTION:
+        return SourceError(f"kafka: an option is not accepted ({said}): check kafka.security and kafka.consumer")
+    if error.code() in _FENCED or error.fatal():
+        return SourceError(
+            f"kafka: another process took this one's place in the consumer group ({said}): "
+            "run one Vigil per state and group"
+        )
+    return Trouble(said)
+
+
+def _log_refusal(error: Any, _offsets: object) -> None:
+    if error is not None:
+        log.warning("offsets not told to kafka", error=error.str())
+
+
+def _ours(topic_partition: Any) -> Partition:
+    return Partition(topic_partition.topic, topic_partition.partition)
+
+
+def _theirs(partition: Partition, offset: int | None = None) -> Any:
+    if offset is None:
+        return ck.TopicPartition(partition.topic, partition.number)
+    return ck.TopicPartition(partition.topic, partition.number, offset)
+
+
+def _uuid(topic_id: Any) -> str:
+    """As kafka-python writes it, so that a change of transport is no change of topic; "" where there is none."""
+    if topic_id is None:
+        return ""
+    halves = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
+    number = (halves[0] % 2**64) << 64 | halves[1] % 2**64
+    return str(UUID(int=number)) if number else ""
+
+
+def _timestamp(kind: int, ms: int) -> int:
+    return ms if kind else -1
