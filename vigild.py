@@ -29,7 +29,7 @@ from processors.detectors.histograms import Histograms
 from processors.detectors.rates import Rates
 from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, GroupKey, Profile
 from processors.registry import register
-from processors.slices import ExplanationRows, OutcomeRows, PredictionRows, SignalRows
+from processors.slices import BothRows, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
 from processors.windows import Windows
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "REGRESSION",
     "UNDECIDED",
     "Action",
+    "BothRows",
     "Change",
     "Consumes",
     "ExplanationRows",

@@ -23,7 +23,7 @@ from processors.distinct import counted
 from processors.packing import Part, parts, unpack
 from processors.profile import GroupKey, Profile
 from processors.rows import Cells, Explanations, Names
-from processors.slices import ExplanationRows, OutcomeRows, PredictionRows, of_bases
+from processors.slices import BothRows, ExplanationRows, OutcomeRows, PredictionRows, of_bases
 
 log = structlog.get_logger()
 
@@ -161,6 +161,7 @@ class Watch:
         rows: dict[str, Any] = {
             "predictions": predictions,
             "outcomes": outcomes,
+            "both": BothRows(predictions, outcomes),
             "signals": profile.locate_signals(closed.signals, start, end),
             "explanations": explanations,
         }
@@ -284,10 +285,9 @@ class Watch:
         profile.admit(reference.predictions, no_signals())
         profile.admit_labels(reference.outcomes)
         profile.adopt(key.model, key.version, reference.predictions)
-        rows = {
-            "predictions": profile.locate_predictions(reference.predictions, context.start, context.end, nothing),
-            "outcomes": profile.locate_outcomes(reference.outcomes, context.start, context.end),
-        }
+        predictions = profile.locate_predictions(reference.predictions, context.start, context.end, nothing)
+        outcomes = profile.locate_outcomes(reference.outcomes, context.start, context.end)
+        rows = {"predictions": predictions, "outcomes": outcomes, "both": BothRows(predictions, outcomes)}
         for watched in lacking:
             watched.adopted[base] = name
             try:
@@ -435,7 +435,7 @@ def _is_of(base: GroupKey, key: GroupKey) -> bool:
 def _lacks(watched: Watched, base: int, model: str, name: str) -> bool:
     """Could it adopt a version's reference, and has not?"""
     monitor = watched.monitor
-    adopts = type(monitor).adopt is not Monitor.adopt and monitor.consumes in ("predictions", "outcomes")
+    adopts = type(monitor).adopt is not Monitor.adopt and monitor.consumes in ("predictions", "outcomes", "both")
     wanted = watched.wants is None or watched.wants(model)
     return adopts and wanted and watched.broken is None and watched.adopted.get(base) != name
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from processors.profile import GroupKey, Profile
 from processors.rows import Ints
 
-Consumes = Literal["predictions", "outcomes", "signals", "explanations", "readings"]
+Consumes = Literal["predictions", "outcomes", "both", "signals", "explanations", "readings"]
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["retrain", "rollback", "recalibrate", "fix_feature", "check_labels", "reweigh", "scale", "none"]
 
@@ -149,8 +149,9 @@ RowsT = TypeVar("RowsT")
 class Monitor(ABC, Generic[SettingsT, RowsT]):
     """One thing that Vigil watches. See the module's docstring for what its methods may and may not do.
 
-    `RowsT` follows from `consumes`: PredictionRows, OutcomeRows, SignalRows or ExplanationRows of `processors.slices`;
-    a monitor that consumes readings has nothing to measure and finds them in `Judging.readings`.
+    `RowsT` follows from `consumes`: PredictionRows, OutcomeRows, BothRows (those two, for `both`), SignalRows or
+    ExplanationRows of `processors.slices`; a monitor that consumes readings has nothing to measure and finds them in
+    `Judging.readings`.
     """
 
     name: str

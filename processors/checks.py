@@ -28,7 +28,7 @@ from processors.examples.trials import HOUR_US, AnyMonitor, Make, context_at, me
 from processors.packing import pack, unpack
 from processors.rows import Predictions
 from processors.sameness import assert_same, tree
-from processors.slices import PredictionRows
+from processors.slices import BothRows, PredictionRows
 
 __all__ = ["check_monitor", "example_rows"]
 
@@ -230,7 +230,7 @@ def forgetting_starts_anew(make: Make) -> None:
 
 def a_reference_is_adopted_for_good(make: Make) -> None:
     """Any rows may be a reference, ugly ones too; adopting is repeatable, and a restart afterwards does not show."""
-    if make().consumes not in ("predictions", "outcomes"):
+    if make().consumes not in ("predictions", "outcomes", "both"):
         return
     for ugly in (False, True):
         stream = stream_for(make, ugly=ugly)
@@ -266,5 +266,7 @@ def _check_finding(finding: Finding, monitor: AnyMonitor) -> None:
 
 
 def _columns(rows: Rows) -> Any:
+    if isinstance(rows, BothRows):
+        return [_columns(rows.predictions), _columns(rows.outcomes)]
     columns = {field.name: getattr(rows, field.name) for field in fields(rows) if field.name != "table"}
     return columns | {"table": rows.table.to_state()}

@@ -67,6 +67,8 @@ class PredictionRows:
     """The prediction as a number; NaN if it is a text."""
     score: Floats
     """Probability of the positive class, from `score` or `proba`; NaN where there is none."""
+    scores: ClassScores
+    """Probabilities by class, where events carry `proba`."""
     cells: Located
     duplicates: Ints
     """Group number of each prediction that was refused as a duplicate or conflict in this pane."""
@@ -107,6 +109,27 @@ class OutcomeRows:
 
 
 @dataclass(frozen=True, slots=True)
+class BothRows:
+    """One pane's predictions and its outcomes: facts of their own, for outcomes are mostly of earlier predictions."""
+
+    predictions: PredictionRows
+    outcomes: OutcomeRows
+
+    def __len__(self) -> int:
+        return len(self.predictions) + len(self.outcomes)
+
+    @property
+    def start(self) -> int:
+        """Start of the pane."""
+        return self.predictions.start
+
+    @property
+    def end(self) -> int:
+        """End of the pane."""
+        return self.predictions.end
+
+
+@dataclass(frozen=True, slots=True)
 class SignalRows:
     """One pane's signals. `series` numbers (model, version, name)."""
 
@@ -137,11 +160,13 @@ class ExplanationRows:
         return len(self.base)
 
 
-RowsT = TypeVar("RowsT", PredictionRows, OutcomeRows, SignalRows, ExplanationRows)
+RowsT = TypeVar("RowsT", PredictionRows, OutcomeRows, BothRows, SignalRows, ExplanationRows)
 
 
 def of_bases(rows: RowsT, wanted: Bools) -> RowsT:
     """Only the rows whose (model, version) is wanted; `wanted` is indexed by its number."""
+    if isinstance(rows, BothRows):
+        return BothRows(of_bases(rows.predictions, wanted), of_bases(rows.outcomes, wanted))
     kept = np.flatnonzero(wanted[rows.base])
     if len(kept) == len(rows):
         return rows
@@ -161,7 +186,7 @@ def of_bases(rows: RowsT, wanted: Bools) -> RowsT:
         mine = place[cells.row] >= 0
         columns["cells"] = Located(place[cells.row[mine]], cells.series[mine], cells.bin[mine], cells.value[mine])
         columns["duplicates"] = rows.duplicates[wanted[rows.duplicates]]
-    if isinstance(rows, OutcomeRows):
+    if isinstance(rows, PredictionRows | OutcomeRows):
         scores = rows.scores
         mine = place[scores.row] >= 0
         columns["scores"] = ClassScores(place[scores.row[mine]], scores.label[mine], scores.probability[mine])

@@ -13,11 +13,11 @@ from processors.examples.events import PANE_US, START_US, example_events, exampl
 from processors.examples.tables import Event, explanations_of, outcomes_of, predictions_of, signals_of
 from processors.profile import Profile
 from processors.rows import Ints, Outcomes, Predictions
-from processors.slices import ExplanationRows, OutcomeRows, PredictionRows, SignalRows
+from processors.slices import BothRows, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
 
 PARTS = 4
 
-Rows = PredictionRows | OutcomeRows | SignalRows | ExplanationRows
+Rows = PredictionRows | OutcomeRows | BothRows | SignalRows | ExplanationRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,18 @@ def locate(profile: Profile, consumes: Consumes, events: Sequence[Event], start:
     if consumes == "explanations":
         return profile.locate_explanations(explanations_of(events), start, end)
     duplicates = np.array(profile.bases()[:1], np.int32)
-    return profile.locate_predictions(predictions_of(events), start, end, duplicates)
+    predictions = profile.locate_predictions(predictions_of(events), start, end, duplicates)
+    if consumes == "both":
+        return BothRows(predictions, profile.locate_outcomes(outcomes_of(events), start, end))
+    return predictions
 
 
 def take(profile: Profile, rows: Rows, which: Ints) -> Rows:
-    """Some of the rows, located anew; without the duplicates."""
+    """Some of the rows, located anew; without the duplicates. Of both kinds the predictions come first."""
+    if isinstance(rows, BothRows):
+        first, rest = which[which < len(rows.predictions)], which[which >= len(rows.predictions)]
+        parts = take(profile, rows.predictions, first), take(profile, rows.outcomes, rest - len(rows.predictions))
+        return BothRows(*parts)  # type: ignore[arg-type]
     table = rows.table.take(which)
     if isinstance(table, Predictions):
         return profile.locate_predictions(table, rows.start, rows.end, np.zeros(0, np.int32))

@@ -232,6 +232,7 @@ class Profile:
             self._class_numbers(table.prediction, table.model, base),
             table.prediction.numbers(),
             self._positive_scores(table.score, scores, base),
+            scores,
             self._series.locate(table.features, base, table.names),
             duplicates,
         )

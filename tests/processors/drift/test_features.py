@@ -12,6 +12,7 @@ from processors.checks import example_rows
 from processors.drift.features import FeatureDrift
 from processors.examples import START_US, Event
 from processors.kernels.binning import ABSENT, WIDTH
+from processors.slices import PredictionRows
 from tests.processors.drift.conftest import Run
 
 HEALTHY, BROKEN = 150, 40
@@ -116,7 +117,8 @@ def test_counts_say_where_each_value_fell_and_which_were_absent() -> None:
     stream = example_rows("predictions", ugly=True)
     monitor = FeatureDrift(FeatureDrift.Settings())
     for rows in stream.panes[:5]:
-        summary = monitor.measure(rows, stream.profile, None)  # type: ignore[arg-type]
+        assert isinstance(rows, PredictionRows)
+        summary = monitor.measure(rows, stream.profile, None)
         assert summary["counts"].shape == (len(summary), WIDTH)
         bases = stream.profile.series_group[summary.keys]
         np.testing.assert_array_equal(summary["counts"].sum(axis=1), np.bincount(rows.base)[bases])
