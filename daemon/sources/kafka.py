@@ -7,7 +7,7 @@ committed to Kafka are for lag tools only. Which client library brings the recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 MISSING_TRIES = 3
 """A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
 
+OTHERS_TRIES = 6
+"""Another member of the group stays if it was seen this often, over 15 s: one that died is forgotten after 10 s."""
+
 
 class KafkaSource(Source):
     """Reads the topics of the section `kafka`."""
@@ -41,7 +44,7 @@ class KafkaSource(Source):
         self._topics = list(settings.consumed)
         self._transport = transport(settings.transport)(settings, opening.instance)
         self._backoff = Backoff()
-        self._missing = 0
+        self._missing = self._crowded = 0
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
         self._paused: set[Partition] = set()
@@ -125,6 +128,9 @@ class KafkaSource(Source):
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:
                 self._refuse_missing(missing)
                 return False
+            if others := self._others():
+                self._refuse_others(others)
+                return False
             self._transport.connect()
         except Trouble as trouble:
             self._backoff.failed()
@@ -142,6 +148,32 @@ class KafkaSource(Source):
                 f"kafka.topics: not on the brokers: {', '.join(topics)}: create them, or correct the names"
             )
         self._backoff.failed()
+
+    def _others(self) -> list[str]:
+        """Other members of the group. Whoever reads without a state shares nothing, so it may have company."""
+        return self._transport.others() if self._opening.instance else []
+
+    def _refuse_others(self, others: Sequence[str]) -> None:
+        """A member with another state would take partitions away, and with them half of what belongs together."""
+        self._crowded += 1
+        if self._crowded >= OTHERS_TRIES:
+            raise SourceError(
+                f"kafka.group: {self._settings.group!r} is read by {', '.join(others)} already: "
+                "stop that, or give this Vigil a group of its own"
+            )
+        self._backoff.failed()
+        log.warning("the consumer group is in use, waiting", group=self._settings.group, by=list(others))
+
+    def _look_around(self) -> None:
+        """Others may have come at the same time, or since. Of two Vigils the one whose name comes first stays."""
+        others = self._others()
+        if any("vigil-" <= other < self._opening.instance for other in others):
+            raise SourceError(
+                f"kafka.group: {self._settings.group!r} is read by {', '.join(others)} already: "
+                "give this Vigil a group of its own"
+            )
+        if others:
+            log.error("part of the topics is read by others and not watched here", by=others)
 
     def _fetch(self, max_wait_s: float, most: int) -> None:
         try:
@@ -167,6 +199,7 @@ class KafkaSource(Source):
                 self._ends.forget(partition)
             self._paused -= gone
             self._unsettled = set(mine)
+            self._guarded(self._look_around)
 
     def _recreated(self) -> set[Partition]:
         """Partitions whose topic was heard of under another id than when they were settled."""

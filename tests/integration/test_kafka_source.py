@@ -282,7 +282,7 @@ def test_a_pause_in_the_middle_of_a_fetch_loses_nothing(
 ) -> None:
     """What was fetched already waits, too, whatever other partitions bring meanwhile; then all comes, in order."""
     topic = new_topic(partitions=2)
-    zero, one = Partition(topic, 0), Partition(topic, 1)
+    zero = Partition(topic, 0)
     for number in range(2):
         broker.produce(topic, [b"v"] * 1_000, partition=number)
     source = open_source(topic)
@@ -482,6 +482,59 @@ def test_a_restart_under_its_name_waits_for_no_predecessor(
     poll_until(first, count(3))
     second = open_source(topic, instance="vigil-1", consumer=long)
     assert offsets(poll_until(second, count(3))) == [0, 1, 2]
+
+
+def test_who_was_fenced_out_says_so_and_ends(broker: Cluster, new_topic: NewTopic, open_source: Open) -> None:
+    """Another process under the same name (a copied state) takes the place; the first must not go on as if nothing
+    had happened.
+    """
+    topic = new_topic()
+    broker.produce(topic, [b"v"] * 3)
+    quick = {"heartbeat_interval_ms": 300}
+    first = open_source(topic, instance="vigil-1", consumer=quick)
+    poll_until(first, count(3))
+    second = open_source(topic, instance="vigil-1", consumer=quick)
+    poll_until(second, count(3))
+
+    def tried(_: list[Polled]) -> bool:
+        first.commit(first.positions())
+        return False
+
+    with pytest.raises(SourceError, match="another process took this one's place") as fenced:
+        poll_until(first, tried)
+    assert fenced.value.exit_code == 78
+    broker.produce(topic, [b"v"])
+    assert offsets(poll_until(second, count(1))) == [3]
+
+
+def test_a_second_state_in_the_group_is_refused(broker: Cluster, new_topic: NewTopic, open_source: Open) -> None:
+    """It would take half of the partitions: it does not even join, and the first goes on undisturbed."""
+    topic = new_topic(partitions=2)
+    first = open_source(topic, instance="vigil-1")
+    poll_until(first, lambda _: len(first.positions()) == 2)
+    second = open_source(topic, instance="vigil-0")
+    with pytest.raises(SourceError, match=r"vigil-1.*a group of its own") as refused:
+        poll_until(second, assigned)
+    assert refused.value.exit_code == 78
+    broker.produce(topic, [b"v"] * 4)
+    polls = poll_until(first, count(4))
+    assert [each for polled in polls for each in (*polled.revoked, *polled.assigned)] == []
+
+
+def test_of_two_states_that_join_at_once_one_stays(
+    broker: Cluster, new_topic: NewTopic, open_source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither saw the other before: the one whose name comes first goes on, with all partitions again."""
+    topic = new_topic(partitions=2)
+    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 1_000}
+    sources = [open_source(topic, instance=f"vigil-{number}", consumer=quick) for number in range(2)]
+    with monkeypatch.context() as blind:
+        blind.setattr(KafkaSource, "_refuse_others", lambda source, _: source._transport.connect())
+        poll_until(sources[0], assigned)
+        with pytest.raises(SourceError, match="vigil-0"):
+            poll_until(sources[1], lambda _: sources[0].poll(0.1, 10) is None)
+    sources[1].close()
+    poll_until(sources[0], lambda _: len(sources[0].positions()) == 2)
 
 
 def test_it_waits_for_a_broker_that_is_absent_at_start(own_broker: Broker, open_source: Open) -> None:

@@ -59,7 +59,8 @@ _FORBIDDEN = {
     ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
 _OPTION = {ck.KafkaError._INVALID_ARG, ck.KafkaError._UNKNOWN_PROTOCOL, ck.KafkaError._NOT_IMPLEMENTED}  # noqa: SLF001
-_FENCED = {ck.KafkaError.FENCED_INSTANCE_ID}
+_FENCED = {ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL}  # noqa: SLF001 - public, so named
+"""librdkafka has two fatal errors for consumers: this one, and a group protocol that it does not know."""
 _GONE = {ck.KafkaError.UNKNOWN_TOPIC_OR_PART, ck.KafkaError._UNKNOWN_PARTITION, ck.KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
 
 
@@ -108,7 +109,7 @@ class Confluent(Transport):
         ids = {"group.id": self._settings.group} | ({"group.instance.id": self._instance} if self._instance else {})
         options = {**DEFAULTS, **self._client_options(), **self._settings.consumer, **ids, **REQUIRED}
         with self._translated():
-            self._consumer = ck.Consumer(options | {"on_commit": _log_refusal})
+            self._consumer = ck.Consumer(options | {"on_commit": self._on_commit})
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
@@ -195,7 +196,7 @@ class Confluent(Transport):
                 offsets=[_theirs(each, at.next_offset) for each, at in positions.items()], asynchronous=True
             )
         except ck.KafkaException as error:
-            _log_refusal(error.args[0], [])
+            self._on_commit(error.args[0], [])
 
     def close(self) -> None:
         if not self.connected:
@@ -223,6 +224,14 @@ class Confluent(Transport):
 
     def _on_error(self, error: Any) -> None:
         self._wrong.append(_translation(error))
+
+    def _on_commit(self, error: Any, _offsets: object) -> None:
+        """The group's offsets are advice: if they are refused it matters only where we are not in it any more."""
+        if error is None:
+            return
+        if isinstance(translated := _translation(error), SourceError):
+            self._wrong.append(translated)
+        log.warning("offsets not told to kafka", error=error.str())
 
     def _note(self, message: Any) -> None:
         """A message that is no record: the end of a partition, or something that went wrong."""
@@ -351,11 +360,6 @@ def _translation(error: Any) -> Exception:
             "run one Vigil per state and group"
         )
     return Trouble(said)
-
-
-def _log_refusal(error: Any, _offsets: object) -> None:
-    if error is not None:
-        log.warning("offsets not told to kafka", error=error.str())
 
 
 def _ours(topic_partition: Any) -> Partition:
