@@ -44,6 +44,10 @@ class Intake:
         """Whether there were ever partitions to read."""
         self._finished: set[Partition] = set()
         self._caught_up_since: dict[Partition, float] = {}
+        self._doubted_since: dict[Partition, float] = {}
+        """Since when a partition has brought no timestamp that could be believed, and some that could not."""
+        self._distrusted: set[Partition] = set()
+        """Those of which that has been so for long: they hold nobody back, and have the time of the others."""
         self._last_record = 0.0
         """When the last record came, or the state was restored."""
         self._restored_until = 0
@@ -137,9 +141,23 @@ class Intake:
             return
         clocks = self._parts.clocks
         floor = closed_until + clocks.lateness_us if closed_until else 0
+        if partition in self._distrusted:
+            floor = max(floor, self._time_elsewhere())
         before = clocks.of(partition)
         if clocks.add(partition, floor) > before or not before:
             self._controls.add("floor", partition, offset=offset, clock=floor)
+
+    def _time_elsewhere(self) -> int:
+        """What time it is for a partition whose own timestamps can't be believed.
+
+        The others say it by the panes that they close; before there are any, the slowest of them; and if none of them
+        counts, it is the present.
+        """
+        parts = self._parts
+        watermark = parts.clocks.watermark()
+        if watermark is None:
+            return int(parts.wall() * 1e6) if parts.wall is not None else 0
+        return max(watermark + parts.clocks.lateness_us, 0)
 
     def _by_wall_clock(self, run: Run) -> Iterable[tuple[Run, int | None]]:
         """The run with the present, by which its timestamps are judged; in a replay in parts, with the recorded one."""
@@ -149,10 +167,17 @@ class Intake:
 
     def _take_in(self, run: Run, wall_us: int | None) -> None:
         parts = self._parts
-        ahead = parts.clocks.ahead
+        clocks, partition = parts.clocks, run.partition
+        ahead, clock = clocks.ahead, clocks.of(partition)
         decoded = parts.decoder.decode(run, wall_us)
-        if parts.clocks.ahead > ahead and wall_us is not None:
-            self._controls.add("doubted", run.partition, first=run.offsets[0], last=run.offsets[-1], wall=wall_us)
+        doubted = clocks.ahead > ahead
+        if doubted and wall_us is not None:
+            self._controls.add("doubted", partition, first=run.offsets[0], last=run.offsets[-1], wall=wall_us)
+        if clocks.of(partition) > clock:
+            self._doubted_since.pop(partition, None)
+            self._distrusted.discard(partition)
+        elif doubted:
+            self._doubted_since.setdefault(partition, parts.now())
         parts.ledger.add(decoded)
         parts.on_decoded(decoded)
         self._accounts.reasons.update(refusal.reason for refusal in decoded.refused)
@@ -162,13 +187,22 @@ class Intake:
         self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])
 
     def _rest(self, polled: Polled) -> None:
-        """Leave out of the watermark what has been read to its end for long enough, or will never bring anything."""
+        """Leave out of the watermark what has been read to its end for long enough, or will never bring anything.
+
+        Also what has long had no timestamp that could be believed: it would hold the others back for ever.
+        """
         parts, clocks, now = self._parts, self._parts.clocks, self._parts.now()
         for partition in polled.finished:
             self._finished.add(partition)
             clocks.rest(partition)
         if parts.wall is None:
             return
+        for partition, since in self._doubted_since.items():
+            if now - since >= parts.timing.idle_after_s and partition not in self._distrusted:
+                log.warning("timestamps ahead of the present", partition=str(partition))
+                self._distrusted.add(partition)
+        for partition in self._distrusted:
+            clocks.rest(partition)
         quiet = polled.caught_up - {run.partition for run in polled.runs} - parts.source.paused
         self._caught_up_since = {each: self._caught_up_since.get(each, now) for each in sorted(quiet)}
         for partition, since in self._caught_up_since.items():

@@ -80,7 +80,7 @@ class Words:
         types = set(map(type, values))
         if types <= _NUMERIC:
             scalars = self.scalars(values, names)
-            if int not in types or not (np.abs(scalars.bits.view(np.float64)) > _LARGEST_EXACT).any():
+            if int not in types or not (np.abs(scalars.bits.view(np.float64)) >= _LARGEST_EXACT).any():
                 return scalars
         plain = {value: canonical(value) for value in set(values) if type(value) is str}
         found = [

@@ -46,7 +46,7 @@ def canonical(text: str) -> float | str:
         return text
     if not math.isfinite(number) or "_" in text:
         return text
-    if abs(number) > _LARGEST_EXACT and text.lstrip("+-").isdigit():
+    if abs(number) >= _LARGEST_EXACT and text.lstrip("+-").isdigit():
         return exact(int(text))
     return number + 0.0
 

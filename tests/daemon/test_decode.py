@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daemon.decode import Bounds, Decoded
 from processors.profile.tokens import tokens_of
-from processors.rows import BOOLEAN, MISSING, NUMBER, OTHER, TEXT, text_hash
+from processors.rows import AHEAD, BOOLEAN, MISSING, NUMBER, OTHER, TEXT, text_hash
 from tests.daemon.messages import START, decoded, decoder, label, nested, prediction, run, signal
 from tests.integration.fleet import GARBAGE
 
@@ -123,6 +123,131 @@ def test_one_bad_event_in_a_message_condemns_itself_alone(form: str) -> None:
     reasons = ["missing_model", "not_an_event" if form == "array" else "not_json"]
     assert [(refusal.index, refusal.reason) for refusal in found.refused] == [(1, reasons[0]), (3, reasons[1])]
     assert [refusal.value for refusal in found.refused] == [events[1], events[3]]
+
+
+@given(st.data())
+def test_what_is_refused_of_an_array_is_cut_out_as_it_was_written(data: Any) -> None:
+    """Digits beyond 64 bits, repeated names, escapes, brackets in texts, white space inside: all of it is kept."""
+    ugly = (
+        b'{"id": 123456789012345678901234567890}', b'{"a":1,"a":  2.50E+1}', b'"]},\\"[{,"', b"[]", b"{}", b"17",
+        b'{"type":"label","id":"x","model":"m","label":{"]":["}"]}}', b"null", b'{"type":"\\u00e4"}', b'[[1],{"a":[]}]',
+    )  # fmt: skip
+    good = orjson.dumps(label())
+    items = data.draw(st.lists(st.sampled_from([*ugly, good]), min_size=1, max_size=8))
+    space = data.draw(st.sampled_from([b"", b" ", b"\n\t", b"\r\n  "]))
+    message = space + b"[" + space + (space + b"," + space).join(items) + space + b"]" + space
+    found = decoded(message)
+    assert [refusal.value for refusal in found.refused] == [item for item in items if item != good]
+    assert [refusal.index for refusal in found.refused] == [n for n, item in enumerate(items) if item != good]
+
+
+def test_dead_letters_of_a_message_are_together_no_longer_than_it() -> None:
+    """However many events of an array are refused, and for whatever: none carries the message as a whole."""
+    deep = b'{"type":"label","more":' + b"[" * 400 + b"]" * 400 + b"}"
+    message = b"[" + b",".join([deep] * 1_000) + b"]"
+    found = decoded(message)
+    assert {refusal.reason for refusal in found.refused} == {"too_deep"}
+    assert sum(len(refusal.value) for refusal in found.refused) < len(message)
+
+
+@pytest.mark.parametrize("event", [prediction(), label(), signal(), prediction(ts=None)])
+def test_what_has_no_time_at_all_is_refused(event: dict[str, Any]) -> None:
+    """Neither a `ts` nor a timestamp of its record: nobody knows in which pane it belongs. Others are not harmed."""
+    found = decoder().decode(run([event, event | {"ts": START}, event], ms=[-1, -1, START // 1000]))
+    assert [(refusal.offset, refusal.reason) for refusal in found.refused] == [(0, "no_time")]
+    assert rows(found) == 2
+
+
+def test_events_of_a_reference_need_no_time() -> None:
+    """What normal looks like is asked of them, not when."""
+    found = decoder(timeless=True).decode(run([prediction(), label()], ms=[-1, -1]))
+    assert (rows(found), found.refused) == (2, [])
+
+
+def test_a_first_record_that_is_ahead_of_the_present_tells_no_time() -> None:
+    """What is believed of the partition later places events; before that an event from the future has no place."""
+    year = 365 * 86_400_000
+    ms = [START // 1000 + year, START // 1000, START // 1000 + year]
+    found = decoder().decode(run([label(), label(id="y"), label(id="z")], ms=ms), START)
+    assert [(refusal.offset, refusal.reason) for refusal in found.refused] == [(0, "no_time")]
+    assert found.labels.time.tolist() == [START, START]
+    assert found.labels.flags.tolist() == [0, AHEAD]
+
+
+@pytest.mark.parametrize("ms", [-(2**63), -2, 2**63 - 1, 9_300_000_000_000])
+def test_records_may_have_any_timestamp(ms: int) -> None:
+    """Kafka takes 64 bits from any producer: before 1970 is none, after 2262 is ahead of the present."""
+    subject = decoder()
+    found = subject.decode(run([label(ts=START)] * 2, ms=[START // 1000, ms]), START)
+    assert found.labels.time.tolist() == [START, START]
+    assert subject._clocks.ahead == (ms > 0)
+
+
+@pytest.mark.parametrize("way", [lambda number: number, str])
+def test_whole_numbers_are_exact_classes_whatever_their_size(way: Any) -> None:
+    """Neighbours beyond 2^53, which float64 takes for one number, are two classes; as numbers and as texts alike."""
+    values = [2**53, 2**53 + 1, 2**60, 2**60 + 1, 2**60 + 2, -(2**63), -(2**63) + 1, 2**64 - 1, 2**64 - 2]
+    both = decoded(*(label(label=way(value)) for value in values), *(label(label=str(value)) for value in values))
+    tokens = tokens_of(both.labels.label).tolist()
+    assert len(set(tokens)) == len(values)
+    assert tokens[: len(values)] == tokens[len(values) :]
+    assert decoded(label(label=float(2**60))).labels.label.same(both.labels.label.take(np.array([2]))).all()
+
+
+@pytest.mark.parametrize("field", ["id", "model", "version"])
+def test_ids_are_whole_numbers_of_64_bits_or_texts(field: str) -> None:
+    """Beyond them JSON parsers round, and a rounded id would join what does not belong together: it is refused."""
+    big = 2**64 - 1
+    taken = decoded(prediction(**{field: big}), prediction(**{field: str(10**40)}), prediction(**{field: -(2**63)}))
+    assert taken.refused == []
+    (refused,) = decoded(orjson.dumps(prediction(**{field: 7})).replace(b"7", str(10**40).encode())).refused
+    assert refused.reason == f"bad_{field}"
+    assert str(10**40).encode() in refused.value
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        ("bad_prediction", prediction(prediction="c" * 1_025)),
+        ("bad_label", label(label="c" * 1_025)),
+        ("bad_features", prediction(features={"n" * 1_025: 1})),
+        ("bad_proba", prediction(proba={"c" * 1_025: 0.5})),
+        ("bad_segment", prediction(segment={"n" * 1_025: 1})),
+        ("bad_segment", prediction(segment={"region": "v" * 1_025})),
+        ("bad_attributions", prediction(attributions={"n" * 1_025: 1})),
+        ("bad_version", prediction(version="v" * 1_025)),
+        ("bad_name", signal(name="n" * 1_025)),
+    ],
+)
+def test_names_have_a_greatest_length(reason: str, event: dict[str, Any]) -> None:
+    """What stands in alerts, tables and state for as long as a model lives can't be a novel."""
+    found = decoded(prediction(), event, label(), signal())
+    assert [refusal.reason for refusal in found.refused] == [reason]
+
+
+def test_a_feature_may_be_a_novel_but_only_its_beginning_is_kept() -> None:
+    """Prompts and documents are features too; equal ones are equal, and other ones differ, wherever they differ."""
+    novel = "It was a dark and stormy night. " * 2_000
+    texts = [novel, novel + "x", novel, "x" + novel]
+    found = decoded(*(prediction(features={"text": text}) for text in texts)).predictions
+    bits = found.features.values.bits.tolist()
+    assert (bits[0] == bits[2], len(set(bits))) == (True, 3)
+    shown = [found.names.text(name) for name in bits]
+    assert len(set(shown)) == 3
+    assert max(map(len, shown)) <= 1_024
+    assert shown[0].startswith("It was a dark")
+    assert len(set(found.content.tolist())) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["a\x00b", "\x1f", " ", "‮evil", "😀" * 256, "\n", "..", "a/b", "'; DROP TABLE", "%s{0}"]
+)
+def test_names_may_be_ugly(name: str) -> None:
+    """Any text of JSON names a model, an id, a class, a feature or a segment."""
+    event = prediction(id=name, model=name, version=name, prediction=name, features={name: name}, segment={name: name})
+    found = decoded(event).predictions
+    assert found.id.tolist() == [name]
+    assert found.names.text(int(found.model[0])) == name
 
 
 def test_tombstones_are_no_events() -> None:

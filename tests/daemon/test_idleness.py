@@ -27,6 +27,7 @@ from tests.integration.running import configured, replayed
 
 A, B = Partition("events", 0), Partition("events", 1)
 OUTPUTS = ("alerts", "readings", "dead_letters")
+YEAR_MS = 365 * 86_400_000
 FLEET = [(ms - 1_790_000_000_000 + START // 1000, event) for ms, event in events(models=2, count=4_000, seed=3)]
 
 
@@ -52,8 +53,10 @@ class World:
             for name in OUTPUTS
         }
         durable = Durable(self._store, Outbox(self._store, outgoing), source, (0.0, 0.0))
-        wall = START / 1e6 + 10_000
-        parts, saving = app.assemble(self.config, source, durable, None, wall=lambda: wall, on_notice=lambda _: None)
+        self.wall = START / 1e6 + 10_000
+        parts, saving = app.assemble(
+            self.config, source, durable, None, wall=lambda: self.wall, on_notice=lambda _: None
+        )
         pipeline = Pipeline(replace(parts, now=lambda: self.now))
         durable.restore(pipeline, saving, loaded)
         return pipeline
@@ -192,6 +195,14 @@ def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path
     put(logs, A, 200, 260)
     put(logs, B, 230, 300)
     world.steps(seconds=8)
+    ahead_by_a_year(logs, B, 300, 305)
+    world.steps(seconds=12)
+    put(logs, A, 260, 290)
+    ahead_by_a_year(logs, B, 305, 310)
+    world.steps()
+    put(logs, A, 290, 320)
+    ahead_by_a_year(logs, B, 310, 315)
+    world.steps(seconds=8)
     world.restart()
     expected = world.outputs()
     assert len(expected["readings"]) > 50
@@ -203,6 +214,50 @@ def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path
     assert again["readings"].splitlines() == expected["readings"]
     assert again["alerts"].splitlines() == expected["alerts"]
     assert sorted(again["dead_letters"].splitlines()) == sorted(expected["dead_letters"])
+
+
+def ahead_by_a_year(logs: Logs, partition: Partition, since: float, until: float) -> None:
+    """Events of these seconds whose producer's clock is a year ahead, in the records' timestamps too."""
+    for ms, event in FLEET:
+        second = ms / 1000 - START / SECOND
+        if since <= second < until:
+            event = event | {"id": f"ahead-{event['id']}", "ts": event["ts"] + YEAR_MS}
+            logs.records[partition].append((ms + YEAR_MS, encoded(event)))
+
+
+def test_a_clock_that_is_a_year_ahead_neither_drags_nor_holds_the_others(world: World, tmp_path: Path) -> None:
+    """Its events are placed where the others are, flagged and counted; each is in one account, and panes go on."""
+    put(world.logs, A, 0, 200)
+    ahead_by_a_year(world.logs, B, 0, 10)
+    world.steps(seconds=3)
+    assert world.closed_until == 0, "it may yet say what time it is"
+    assert world.pipeline.status()["refused"]["no_time"] == len(world.logs.records[B])
+    world.steps(seconds=4)
+    ahead_by_a_year(world.logs, B, 10, 20)
+    put(world.logs, A, 200, 220)
+    world.steps(seconds=1)
+    put(world.logs, A, 220, 240)
+    world.steps(seconds=1)
+    assert 200 <= world.closed_until <= 230, "not dragged, not held"
+    assert world.pipeline.parts.clocks.ahead == len(world.logs.records[B])
+    world.steps(20, seconds=10)
+    assert world.pipeline.accounts["received"] == sum(map(len, world.logs.records.values()))
+    assert world.pipeline.parts.clocks.of(B) < START + 400 * SECOND
+
+
+def test_when_every_clock_is_ahead_time_is_the_present(tmp_path: Path) -> None:
+    """With nobody to say what time it is, events are placed at the wall clock, and panes close by it."""
+    logs = logs_of(B)
+    world = World(tmp_path, logs)
+    ahead_by_a_year(logs, B, 0, 1)
+    world.steps(seconds=10)
+    ahead_by_a_year(logs, B, 1, 20)
+    world.steps(2, seconds=1)
+    assert world.pipeline.parts.clocks.of(B) == int(world.wall * 1e6)
+    world.steps(20, seconds=10)
+    assert world.pipeline.parts.ledger.open_rows() == 0
+    assert world.pipeline.accounts["received"] == len(logs.records[B])
+    world.close()
 
 
 def test_a_partition_that_was_lost_holds_nobody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

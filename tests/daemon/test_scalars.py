@@ -86,3 +86,18 @@ def test_numbers_are_finite_or_bad_or_absent(values: list[Any]) -> None:
         fine = type(value) in (int, float)
         assert wrong == (not fine and value is not None)
         assert number == float(value) if fine else math.isnan(number)
+
+
+def test_what_is_remembered_of_texts_and_layouts_is_bounded() -> None:
+    """A million distinct texts and names later the tables are no longer than their bounds, and hashes the same."""
+    words = Words()
+    first = words.texts(["a"], Names()).tolist()
+    for start in range(0, 300_000, 10_000):
+        words.texts([f"text {number}" for number in range(start, start + 10_000)], Names())
+        mappings = [{f"{start} {row} {column}": 1 for column in range(1_000)} for row in range(40)]
+        words.cells(mappings, Names())
+    assert len(words._texts) <= 100_000
+    assert sum(map(len, words._layouts)) <= 1_000_000
+    words.texts(["n" * 1_000_000], Names())
+    assert max(map(len, words._texts)) <= 1_024
+    assert words.texts(["a"], Names()).tolist() == first
