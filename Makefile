@@ -40,7 +40,7 @@ check: $(INSTALLED) ## Lint, format, types, and which package imports which
 	@failed=0; for check in "ruff check" "ruff format --check" "mypy $(SOURCES)" "lint-imports --no-logo"; do \
 		echo "$$check"; $(BIN)/$$check || failed=1; done; exit $$failed
 
-bench: $(INSTALLED) ## Measure cost and accuracy
+bench: $(INSTALLED) ## What watching costs beside reading, on a real broker (EVENTS, MODELS, FEATURES, EVENT_BYTES); writes docs/performance.md
 	@$(BIN)/python -m bench
 
 bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the streams in DATA; writes docs/accuracy.md

@@ -1,117 +1,132 @@
-"""`make bench`: what watching costs beside reading, on this machine, in one run.
+"""`make bench`: what watching costs beside reading, against a real broker, on this machine, in one run.
 
-    EVENTS=50000 MODELS=10 FEATURES=20 make bench
+    EVENTS=300000 MODELS=10 FEATURES=20 EVENT_BYTES=660 make bench
 
-The yardstick is `orjson.loads` of the same lines. Figures are CPU seconds of this process, best of several runs; only
-the ratios mean anything on a shared machine.
+Writes bench/results.json, docs/performance.md and its plots; says on standard error what it does. RUNS (3) is how often
+the main comparison is run, SCALING=0 leaves out how costs grow, LONG=1 adds ten million events.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
+from pydantic import ValidationError
 
-import config
-from daemon import app
-from daemon.pipeline import Pipeline
+from bench.cost import figures, page
+from bench.cost.filling import fill
+from bench.cost.scaling import scaling
+from bench.cost.shape import Shape
+from bench.cost.sides import Sides
+from bench.cost.starting import help_s, ready_s
+from config.streams import Kafka
+from tests.broker import Broker
 
-EVENTS, MODELS, FEATURES = (
-    int(os.environ.get(n, d)) for n, d in (("EVENTS", 50_000), ("MODELS", 10), ("FEATURES", 20))
-)
-RUNS = 3
-EVERY_MS = 2
-STAGES = {
-    "read": ("source", "poll"),
-    "decode": ("decoder", "decode"),
-    "ledger": ("ledger", "close"),
-    "watch": ("watch", "close"),
-    "alerts": ("life", "close"),
-}
+_HERE = Path(__file__).resolve().parent
+_WRITES = os.environ.get("RESULTS", "")
+RESULTS = Path(_WRITES) if _WRITES else _HERE / "results.json"
+PAGE = RESULTS.with_suffix(".md") if _WRITES else _HERE.parent / "docs" / "performance.md"
+
+_VARIANT_SHARE = 3
+"""Variants are run on a third of the events."""
 
 
 def main() -> None:
-    """Print the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "events.ndjson")
-        lines = write(path)
-        loads = min(spent(lambda: [orjson.loads(line) for line in lines]) for _ in range(RUNS))
-        replay(path, Path(folder))  # compiles kernels
-        runs = [replay(path, Path(folder)) for _ in range(RUNS)]
-    whole = min(runs, key=lambda run: run["whole"])
-    print(f"{len(lines):,} events of {MODELS} models, {FEATURES} features, a label for each prediction; best of {RUNS}")
-    print(f"{'stage':12} {'us/event':>10} {'x orjson.loads':>15}")
-    for name, seconds in {"orjson.loads": loads, **whole}.items():
-        print(f"{name:12} {seconds / len(lines) * 1e6:10.2f} {seconds / loads:15.1f}")
+    """Measure, and write it down."""
+    shape = Shape.of_environment()
+    runs: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name, Broker(heap="1G") as broker:
+        folder = Path(name)
+        sides = Sides(broker, folder)
+        tell(f"filling {shape.events:,} predictions and labels")
+        filled = fill(broker, shape)
+        for number in range(int(os.environ.get("RUNS") or 3)):
+            tell(f"run {number + 1} of the yardstick and of Vigil")
+            runs.setdefault("bare", []).append(sides.bare(filled))
+            runs.setdefault("vigil", []).append(sides.vigil(filled))
+            if confluent():
+                runs.setdefault("vigil confluent", []).append(sides.vigil(filled, transport="confluent"))
+        tell("the naive loop")
+        runs["naive"] = [sides.naive(filled)]
+        tell("starting up")
+        found["help_s"] = min(help_s() for _ in range(5))
+        found["ready_warm_s"] = min(ready_s(folder, broker.bootstrap, filled) for _ in range(3))
+        found["ready_cold_s"] = ready_s(folder, broker.bootstrap, filled, cold=True)
+        variants(broker, sides, shape.of(events=max(shape.events // _VARIANT_SHARE, 1)), runs)
+    if os.environ.get("SCALING") != "0":
+        with tempfile.TemporaryDirectory() as name:
+            grown = scaling(Path(name), long=os.environ.get("LONG") == "1", tell=tell)
+            found |= grows(grown)
+    else:
+        grown = {}
+    found |= figures.ratios(runs)
+    found["peak_rss_bytes"] = max(run["peak_rss_bytes"] for run in runs["vigil"])
+    results = {
+        **found, "figures": found, "shape": asdict(shape), "event_bytes": filled.mean_bytes, "machine": machine(),
+        "runs": runs, "scaling": grown,
+    }  # fmt: skip
+    RESULTS.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
+    page.write(results, PAGE)
+    print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
 
 
-def write(path: Path) -> list[bytes]:
-    """Predictions and their labels, in order of time."""
-    rng = np.random.default_rng(0)
-    lines = []
-    for number in range(EVENTS // 2):
-        ms = 1_790_000_000_000 + number * EVERY_MS
-        values = rng.normal(size=FEATURES)
-        score = float(1 / (1 + np.exp(-values[0])))
-        event = {
-            "type": "prediction",
-            "id": f"request-{number:012}",
-            "model": f"model-{number % MODELS}",
-            "version": "1",
-            "ts": ms,
-            "features": {f"feature_{place:02}": float(value) for place, value in enumerate(values)},
-            "prediction": int(score > 0.5),
-            "score": score,
-        }
-        label = int(rng.random() < score)
-        lines.append(orjson.dumps(event))
-        lines.append(
-            orjson.dumps({"type": "label", "id": event["id"], "model": event["model"], "label": label, "ts": ms})
-        )
-    path.write_bytes(b"\n".join(lines) + b"\n")
-    return lines
+def variants(broker: Broker, sides: Sides, shape: Shape, runs: dict[str, list[dict[str, Any]]]) -> None:
+    """Categorical features, many events to a message, and compressed topics: the yardstick and Vigil, twice each."""
+    chosen: dict[str, tuple[Shape, dict[str, Any]]] = {
+        "categorical": (shape.of(categorical=min(3, shape.features)), {}),
+        "64 to a message": (shape, {"per_message": 64}),
+        **{name: (shape, {"compression": name}) for name in ("gzip", "lz4", "zstd")},
+    }
+    for name, (each, how) in chosen.items():
+        tell(f"variant: {name}")
+        filled = fill(broker, each, **how)
+        for _ in range(2):
+            for side, run in (("bare", sides.bare), ("vigil", sides.vigil)):
+                runs.setdefault(f"{side} {name}", []).append(_by_event(run(filled), filled.events / filled.records))
 
 
-def replay(path: Path, folder: Path) -> dict[str, float]:
-    """CPU seconds by stage of one replay with the default suite; `other` is the loop and what leaves."""
-    settings = config.parse("", {}, app.registry(), source_required=False)
-    alerts, readings = folder / "alerts.ndjson", folder / "readings.ndjson"
-    with closing(app.replaying(settings, [path], alerts=alerts, readings=readings)) as pipeline:
-        seconds = {name: timed(pipeline, *place) for name, place in STAGES.items()}
-        whole = spent(lambda: pipeline.run(lambda: False))
-        found = {name: sum(parts) for name, parts in seconds.items()}
-    return {**found, "other": whole - sum(found.values()), "whole": whole}
+def _by_event(run: dict[str, Any], events_per_record: float) -> dict[str, Any]:
+    return {**run, "records": run["records"] * events_per_record}
 
 
-def timed(pipeline: Pipeline, part: str, method: str) -> list[float]:
-    """Have a method of a part note the CPU seconds of each of its calls."""
-    owner = getattr(pipeline.parts, part)
-    call: Callable[..., Any] = getattr(owner, method)
-    noted: list[float] = []
-
-    def noting(*arguments: Any, **named: Any) -> Any:
-        began = time.process_time()
-        try:
-            return call(*arguments, **named)
-        finally:
-            noted.append(time.process_time() - began)
-
-    setattr(owner, method, noting)
-    return noted
+def grows(grown: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """The figures of scaling."""
+    models, features, segments, events = grown.values()
+    per_feature = [point["own_us"] / point["at"] for point in features]
+    return {
+        "models_1000_over_1": models[-1]["own_us"] / models[0]["own_us"],
+        "features_500_over_5_per_feature": per_feature[-1] / per_feature[0],
+        "segments_3_over_0": segments[-1]["whole_us"] / segments[0]["whole_us"],
+        "events_longest_over_shortest": events[-1]["own_us"] / events[0]["own_us"],
+    }
 
 
-def spent(work: Callable[[], Any]) -> float:
-    """CPU seconds that something takes."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def confluent() -> bool:
+    """Whether there is another transport, and its library is installed."""
+    try:
+        Kafka.model_validate({"brokers": ["localhost:9092"], "topics": ["any"], "transport": "confluent"})
+    except ValidationError:
+        return False
+    return find_spec("confluent_kafka") is not None
+
+
+def machine() -> str:
+    """What it was measured on, without names."""
+    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+
+
+def tell(words: str) -> None:
+    """Say what is done, with the time it began."""
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

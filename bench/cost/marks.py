@@ -47,16 +47,17 @@ class Stages:
 
 
 class Marks:
-    """Counts records; after the first tenth of `records` the steady state begins, `end` is its end."""
+    """Counts records; after the share `begin` of `records` the steady state begins, `end` is its end."""
 
-    def __init__(self, records: int, stages: Stages) -> None:
+    def __init__(self, records: int, stages: Stages, begin: float = 0.1) -> None:
         self.records, self.stages, self.read = records, stages, 0
+        self._begin = begin
         self._first: dict[str, Any] | None = None
 
     def count(self, records: int) -> None:
         """So many records were handed over; what is done with them comes next."""
         self.read += records
-        if self._first is None and self.read * 10 >= self.records:
+        if self._first is None and self.read >= self.records * self._begin:
             self._first = self._now()
 
     @property

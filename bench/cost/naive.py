@@ -21,11 +21,13 @@ class Watched:
     """What is kept of one model."""
 
     def __init__(self) -> None:
-        self.accuracy, self.f1 = metrics.Accuracy(), metrics.F1()
-        self.log_loss, self.auc = metrics.LogLoss(), metrics.ROCAUC()
-        self.trees = anomaly.HalfSpaceTrees(n_trees=10, height=8)
-        self.error = drift.ADWIN()
-        self.features: dict[str, Any] = defaultdict(drift.PageHinkley)
+        river: Any = metrics  # has no types
+        self.accuracy, self.f1 = river.Accuracy(), river.F1()
+        self.log_loss, self.auc = river.LogLoss(), river.ROCAUC()
+        self.trees: Any = anomaly.HalfSpaceTrees(n_trees=10, height=8)
+        detectors: Any = drift
+        self.error = detectors.ADWIN()
+        self.features: dict[str, Any] = defaultdict(detectors.PageHinkley)
 
     def predicted(self, features: dict[str, Any]) -> None:
         """A prediction's features."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.cost.marks import Stages
+from bench.cost.marks import Marks, Stages
 from daemon.pipeline import Pipeline
 
 PARTS = (
@@ -32,6 +32,19 @@ def stage(pipeline: Pipeline, stages: Stages) -> None:
     for watched in pipeline.parts.watch.monitors:
         _wrap(watched.monitor, "measure", f"measure {watched.monitor.name}", stages)
         _wrap(watched.monitor, "judge", f"judge {watched.monitor.name}", stages)
+
+
+def count_polls(pipeline: Pipeline, marks: Marks) -> None:
+    """Have the source's polls count their records."""
+    source: Any = pipeline.parts.source
+    poll = source.poll
+
+    def counting(*waits: Any) -> Any:
+        polled = poll(*waits)
+        marks.count(sum(len(run.offsets) for run in polled.runs))
+        return polled
+
+    source.poll = counting
 
 
 def _wrap(owner: Any, method: str, name: str, stages: Stages) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cost.marks import Marks, Stages
-from bench.cost.staging import stage
+from bench.cost.staging import count_polls, stage
 from daemon import app
 from daemon.__main__ import main as vigild
 from daemon.pipeline import Pipeline
@@ -24,45 +24,43 @@ def main() -> int:
     records, place, config = sys.argv[1:]
     marks = Marks(int(records), Stages())
     _note(marks)
-    close = app.Live.close
-
-    def noting(live: app.Live) -> None:
-        """Everything read, closed, committed and sent: the side is done."""
-        status = live.status()
-        marks.end(Path(place), accounts=status["accounts"], quarantined=status["quarantined"])
-        close(live)
-
-    app.Live.close = noting  # type: ignore[method-assign]
+    _end(marks, Path(place))
     return vigild(["run", "-c", config])
 
 
 def _note(marks: Marks) -> None:
-    begin, step = Pipeline.__init__, Pipeline.step
+    """Note what the daemon's pipeline does, and ask it to stop once it has everything."""
+    kind: Any = Pipeline
+    begin, step = kind.__init__, kind.step
     stopping: list[bool] = []
 
     def beginning(pipeline: Pipeline, *arguments: Any) -> None:
         begin(pipeline, *arguments)
-        if isinstance(pipeline.parts.source, Handful):
-            return
-        stage(pipeline, marks.stages)
-        poll = pipeline.parts.source.poll
-
-        def counting(*waits: Any) -> Any:
-            polled = poll(*waits)
-            marks.count(sum(len(run.offsets) for run in polled.runs))
-            return polled
-
-        pipeline.parts.source.poll = counting  # type: ignore[method-assign]
+        if not isinstance(pipeline.parts.source, Handful):
+            stage(pipeline, marks.stages)
+            count_polls(pipeline, marks)
 
     def stepping(pipeline: Pipeline) -> bool:
-        ended = step(pipeline)
+        ended: bool = step(pipeline)
         if marks.complete and not stopping:
             stopping.append(True)
             os.kill(os.getpid(), signal.SIGTERM)
         return ended
 
-    Pipeline.__init__ = beginning  # type: ignore[assignment]
-    Pipeline.step = stepping  # type: ignore[method-assign]
+    kind.__init__, kind.step = beginning, stepping
+
+
+def _end(marks: Marks, place: Path) -> None:
+    """Everything read, closed, committed and sent: the side is done."""
+    kind: Any = app.Live
+    close = kind.close
+
+    def noting(live: app.Live) -> None:
+        status = live.status()
+        marks.end(place, accounts=status["accounts"], quarantined=status["quarantined"])
+        close(live)
+
+    kind.close = noting
 
 
 if __name__ == "__main__":

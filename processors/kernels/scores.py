@@ -48,13 +48,13 @@ def coarsened(codes: Longs, bits: int) -> Longs:
 
 def bits_to_drop(codes: Longs, most: int) -> int:
     """The fewest low bits that must go so that no more than `most` distinct codes (>= 2) remain."""
-    distinct = np.unique(codes)
-    if len(distinct) <= most:
-        return 0
-    low, high = 0, 63
+    ordered = np.sort(codes)
+    differing = ordered[1:] ^ ordered[:-1]
+    # Neighbours stay apart as long as a bit in which they differ is kept.
+    low, high = -1, 63
     while high - low > 1:
         middle = (low + high) // 2
-        if len(np.unique(distinct >> middle)) <= most:
+        if np.count_nonzero(differing >> middle) < most:
             high = middle
         else:
             low = middle
