@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from daemon.kept import PREFIX, given_up, key_of, kept_of
+from daemon.kept import PREFIX, given_up, kept_of, key_of
 from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References

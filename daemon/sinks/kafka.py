@@ -28,8 +28,9 @@ DEFAULTS = {
     "max_block_ms": 2_000,
     "bootstrap_timeout_ms": 1_000,
 }
-"""Ours instead of kafka-python's; `kafka.producer` overrides them. Each batch wakes the producer's thread, and a window's
-readings come in hundreds: hence large ones. The blocking times are what a broker that is away may hold the loop up for."""
+"""Ours instead of kafka-python's; `kafka.producer` overrides them. Each batch wakes the producer's thread, and the
+readings of a window come in hundreds: hence large batches. The blocking times are what a broker that is away may hold
+the loop up for."""
 REQUIRED = {"acks": "all", "enable_idempotence": True}
 LONGEST_KEY = 1_024
 """Bytes of a key that a shortened message keeps."""

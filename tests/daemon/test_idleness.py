@@ -221,8 +221,8 @@ def ahead_by_a_year(logs: Logs, partition: Partition, since: float, until: float
     for ms, event in FLEET:
         second = ms / 1000 - START / SECOND
         if since <= second < until:
-            event = event | {"id": f"ahead-{event['id']}", "ts": event["ts"] + YEAR_MS}
-            logs.records[partition].append((ms + YEAR_MS, encoded(event)))
+            ahead = event | {"id": f"ahead-{event['id']}", "ts": event["ts"] + YEAR_MS}
+            logs.records[partition].append((ms + YEAR_MS, encoded(ahead)))
 
 
 def test_a_clock_that_is_a_year_ahead_neither_drags_nor_holds_the_others(world: World, tmp_path: Path) -> None:
