@@ -77,10 +77,10 @@ class Desk:
         for order in now:
             said = order.raw.decode()
             self._controls.add("ordered", order.partition, offset=order.offset, time=order.time, said=said, pane=start)
-        notices = []
+        notices: list[Notice] = []
         for order in sorted([*due, *now], key=lambda each: (each.partition, each.offset)):
-            said, problem = self._obey(order, end)
-            notices += said
+            answered, problem = self._obey(order, end)
+            notices += answered
             if problem:
                 log.warning("order refused", why=problem, who=order.said.who, order=order.said.order)
                 refuse(_refused(order, *problem))
