@@ -18,6 +18,7 @@ _HALF = int(np.float64(0.5).view(np.int64))
 _ONE = 2 * _HALF
 _ONE_BITS = int(np.float64(1.0).view(np.int64))
 _SHIFT_ABOVE = 9
+_MANTISSA = 52
 
 
 def codes(scores: Floats) -> Longs:
@@ -37,6 +38,14 @@ def values(codes: Longs) -> Floats:
     above = ((np.maximum(codes - _ONE - 1, 0) << _SHIFT_ABOVE) + _ONE_BITS).view(np.float64)
     result: Floats = np.where(codes <= _HALF, below, np.where(codes <= _ONE, mirrored, above))
     return result
+
+
+def stepped(scores: Floats, bits: int) -> Longs:
+    """Codes to 2^bits steps an octave (`bits` from 1 to 42), above 1 too; 1 itself stays. NaN has no code."""
+    exact = codes(scores)
+    drop = np.where(exact > _ONE, _MANTISSA - _SHIFT_ABOVE - bits, _MANTISSA - bits)
+    middle = ((exact >> drop) << drop) | (np.int64(1) << (drop - 1))
+    return np.asarray(np.where(exact == _ONE, _ONE, middle), np.int64)
 
 
 def coarsened(codes: Longs, bits: int) -> Longs:

@@ -148,6 +148,13 @@ def from_summary(summary: Summary) -> Entries:
     return Entries(summary["unit"], summary["what"], summary["code"], summary["value"])
 
 
+def units_of_groups(runs: list[Any], groups: frozenset[int]) -> Longs:
+    """All units of these groups on a shelf, ascending."""
+    units = [np.unique(run["unit"]) for run in runs]
+    mine = [unit[np.isin(group_of(unit), sorted(groups))] for unit in units]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *mine]))
+
+
 class Shelf:
     """Entries that are kept: cheap to add to, and to take units from. Holds no data itself; the state is a tree.
 
@@ -177,6 +184,18 @@ class Shelf:
         if not len(units):
             return NO_ENTRIES
         return merged([_units_of(Entries(**run), units) for run in runs])
+
+    def halve(self, runs: list[Any], unit: int) -> Entries:
+        """Let the counts of a unit, none of them negative, count half from now on, and return them.
+
+        Every second one of the odd counts is rounded up.
+        """
+        units = np.array([unit], np.int64)
+        old = self.read(runs, units)
+        self.remove(runs, units)
+        faded = gathered(old.unit, old.what, old.code, (old.value + np.arange(len(old)) % 2) // 2)
+        self.add(runs, faded)
+        return faded
 
     def remove(self, runs: list[Any], units: Longs) -> None:
         """Drop the entries of these units (ascending); changes `runs` in place."""

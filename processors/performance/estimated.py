@@ -152,9 +152,7 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         for shelf in ("recent", "learnt", "arrived"):
-            units = [np.unique(run["unit"]) for run in state[shelf]]
-            mine = [unit[np.isin(cube.group_of(unit), sorted(groups))] for unit in units]
-            self._shelf.remove(state[shelf], np.unique(np.concatenate([np.zeros(0, np.int64), *mine])))
+            self._shelf.remove(state[shelf], cube.units_of_groups(state[shelf], groups))
         self._windows.forget(state["windows"], groups)
         self._waiting.forget(state["waiting"], groups)
         shift.forget(state["features"], groups, series)
@@ -259,7 +257,9 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         self._shelf.add(state["learnt"], outcomes.renamed(cube.group_unit(cube.group_of(outcomes.unit))))
         np.add.at(state["labels"], groups, n)
         touched = np.unique(groups)
-        self._fade(state, touched[state["labels"][touched] > self.settings.labels])
+        for group in touched[state["labels"][touched] > self.settings.labels].tolist():
+            faded = self._shelf.halve(state["learnt"], cube.group_unit(group))
+            state["labels"][group] = int(counts.outcomes_by_unit(faded)[1].sum())
         bases = touched[profile.group_base[touched] == touched]
         newest = time[np.searchsorted(groups, bases, "right") - 1]
         shift.learn(state["features"], bases.astype(np.int32), newest, profile)
@@ -274,17 +274,6 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         of_entry = window[np.searchsorted(units, outcomes.unit)]
         mine = outcomes.take(of_entry >= 0)
         self._shelf.add(state["arrived"], mine.renamed(of_entry[of_entry >= 0]))
-
-    def _fade(self, state: State, groups: Any) -> None:
-        """Let what was learnt count half; of odd counts every second one is rounded up."""
-        for group in groups.tolist():
-            units = np.array([cube.group_unit(group)], np.int64)
-            old = self._shelf.read(state["learnt"], units)
-            self._shelf.remove(state["learnt"], units)
-            half = (old.value + np.arange(len(old)) % 2) // 2
-            faded = cube.gathered(old.unit, old.what, old.code, half)
-            self._shelf.add(state["learnt"], faded)
-            state["labels"][group] = int(counts.outcomes_by_unit(faded)[1].sum())
 
     def _freeze(self, state: State, base: int, profile: Profile) -> None:
         labels = int(state["labels"][base])

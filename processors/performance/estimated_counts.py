@@ -36,7 +36,7 @@ ROWS, DOUBT, DOUBTED = range(3)
 UNIT = float(1 << 20)
 """Expected errors are counted in whole parts of it, so that their sums do not depend on an order."""
 
-_CODE_BITS = 47
+_STEP_BITS = 5
 _TICK_BITS = 33
 _TICK_ZERO = 1 << (_TICK_BITS - 1)
 _ID_SHIFT = 16
@@ -115,7 +115,7 @@ def measured(rows: BothRows, profile: Profile, most_classes: int, doubts: Any) -
     parts = [
         *_predictions(rows.predictions, profile, most_classes, doubts),
         _outcomes(rows.outcomes, profile, most_classes),
-        _features(rows.predictions, profile),
+        features(rows.predictions, profile),
     ]
     together = Entries.concat([part for part in parts if len(part)] or [cube.NO_ENTRIES])
     return cube.gathered(together.unit, together.what, together.code, together.value)
@@ -165,7 +165,7 @@ def _outcomes(rows: OutcomeRows, profile: Profile, most_classes: int) -> Entries
     return Entries(units, what[at], facets.code[at], np.ones(len(at), np.int64))
 
 
-def _features(rows: PredictionRows, profile: Profile) -> Entries:
+def features(rows: PredictionRows, profile: Profile) -> Entries:
     """How often each bin of each sealed feature of each version occurred; missing ones are counted as such."""
     base = rows.base[rows.base >= 0]
     if not len(base):
@@ -219,8 +219,7 @@ def _classes(rows: PredictionRows | OutcomeRows, given: ClassScores, multi: Long
 
 def _side(row: Longs, number: Any, predicted: Ints, score: Floats) -> Facets:
     scored = ~np.isnan(score)
-    exact = scores.codes(np.where(scored, score, 0.0))
-    code = np.where(scored, scores.coarsened(exact, _CODE_BITS), 0)
+    code = np.where(scored, scores.stepped(np.where(scored, score, 0.0), _STEP_BITS), 0)
     return Facets(row, facet_of(number, scored, predicted == number).astype(np.int32), code)
 
 

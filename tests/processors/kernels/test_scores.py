@@ -54,3 +54,16 @@ def test_no_more_bits_are_dropped_than_need_be(numbers: list[float], most: int) 
     bits = scores.bits_to_drop(codes, most)
     assert len(np.unique(scores.coarsened(codes, bits))) <= most
     assert bits == 0 or len(np.unique(scores.coarsened(codes, bits - 1))) > most
+
+
+@given(st.lists(st.floats(-1e60, 1e60), min_size=1, max_size=60), st.integers(1, 42))
+def test_steps_keep_order_and_are_of_even_ratio(numbers: list[float], bits: int) -> None:
+    """A stepped code never turns an order around, and gives back a score off by no more than half a step."""
+    array = np.array([number for number in numbers if abs(number) > 1e-300 and abs(1 - number) > 1e-9] or [0.25])
+    stepped = scores.stepped(np.sort(array), bits)
+    assert (stepped[:-1] <= stepped[1:]).all()
+    back = scores.values(scores.stepped(array, bits))
+    # Between a half and 1 the steps are those of what is missing to 1.
+    size = np.where((array > 0.5) & (array < 1), np.abs(1 - array), np.abs(array))
+    assert (np.abs(back - array) <= size * 2.0**-bits * 1.000001 + 1e-15).all()
+    assert scores.values(scores.stepped(np.array([1.0]), bits)).tolist() == [1.0]

@@ -56,7 +56,7 @@ def _scores(rng: np.random.Generator, spread: float = 1.0) -> Floats:
 
 def _truth(rng: np.random.Generator, score: Floats) -> list[int]:
     """The model is overconfident: a score of 0.9 comes true in 0.74 of the cases."""
-    return list(map(int, rng.random(len(score)) < 0.2 + 0.6 * score))
+    return [int(one) for one in rng.random(len(score)) < 0.2 + 0.6 * score]
 
 
 def _values(run: Run, series: str) -> list[float]:
