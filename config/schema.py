@@ -79,10 +79,14 @@ class Limits(Section):
     versions: Count = 20
     """Versions watched per model."""
     features: Count = 1_000
-    """Features watched per model."""
+    """Features watched per version."""
+    series: Count = 200_000
+    """Features and signals watched in all versions together; about 7 KB each."""
     segment_values: Count = 50
     """Values told apart per segment key; further ones are `other`."""
-    categories: Count = 100
+    groups: Count = 50_000
+    """Versions of all models together, and as many segment values of all versions; about 20 KB each."""
+    categories: int = Field(default=28, ge=1, le=28)
     """Categories told apart per feature; further ones are `other`."""
     classes: Count = 100
     """Classes told apart per model; further ones are `other`."""

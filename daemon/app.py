@@ -391,7 +391,10 @@ def _limits(config: Config) -> Limits:
         models=limits.models,
         versions=limits.versions,
         features=limits.features,
+        series=limits.series,
         segment_values=limits.segment_values,
+        groups=limits.groups,
+        categories=limits.categories,
         classes=limits.classes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ class Groups:
 
     def __init__(self, limits: Limits) -> None:
         self.keys: list[GroupKey] = []
-        self.base = np.zeros(0, np.int32)
-        """Of each group the (model, version) that it is part of: itself for those, -1 for a free number."""
+        self._base = np.full(64, -1, np.int32)
+        """See `base`; longer than it, so that a new group seldom moves them all."""
         self.cut_off: Counter[str] = Counter()
         self._limits = limits
         self._bases: dict[int, int] = {}
@@ -46,6 +47,12 @@ class Groups:
         self._segment_keys: dict[int, set[str]] = {}
         self._value_counts: Counter[tuple[int, str]] = Counter()
         self._free: list[int] = []
+        """A heap: the least number is given first."""
+
+    @property
+    def base(self) -> Ints:
+        """Of each group the (model, version) that it is part of: itself for those, -1 for a free number."""
+        return self._base[: len(self.keys)]
 
     def bases(self) -> list[int]:
         """Numbers of all live (model, version) groups, ascending."""
@@ -85,9 +92,12 @@ class Groups:
         for group, key, _, values in _columns(segments, base, names):
             tokens = tokens_of(values)
             unique, first, counts = np.unique(tokens, return_index=True, return_counts=True)
-            for token, at, count in zip(unique.tolist(), first.tolist(), counts.tolist(), strict=True):
-                if token and _value_token(group, key, token) not in self._values:
-                    found[group, key, class_name(values, at, names)] += count
+            new = [bool(t) and _value_token(group, key, t) not in self._values for t in unique.tolist()]
+            if self._full(group, key):
+                self.cut_off["rows of other segment values"] += int(counts[new].sum())
+                continue
+            for at, count in zip(first[new].tolist(), counts[new].tolist(), strict=True):
+                found[group, key, class_name(values, at, names)] += count
         before = len(self._values)
         for (group, key, value), count in sorted(found.items(), key=lambda item: (-item[1], item[0])):
             if self._admit_key(group, key, spec_of):
@@ -115,10 +125,9 @@ class Groups:
         if not self._versions[key.model]:
             del self._versions[key.model]
         for number in gone:
-            self.keys[number] = GroupKey("", "")
+            self._forget(number, base)
+            heappush(self._free, number)
         self.base[gone] = -1
-        self._free = sorted([*self._free, *gone], reverse=True)
-        self._index()
         return frozenset(gone)
 
     def to_state(self) -> dict[str, Any]:
@@ -129,13 +138,28 @@ class Groups:
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
         self.keys = [GroupKey(*key) for key in state["keys"]]
-        self.base = state["base"]
+        self._base = state["base"]
         self.cut_off = Counter(state["cut_off"])
-        self._free = np.flatnonzero(self.base < 0)[::-1].tolist()
+        self._free = np.flatnonzero(self.base < 0).tolist()
         self._versions = {}
         for number in np.flatnonzero(self.base == np.arange(len(self.base))).tolist():
             self._versions.setdefault(self.keys[number].model, set()).add(self.keys[number].version)
         self._index()
+
+    def _full(self, base: int, key: str) -> bool:
+        """Has a segment key all the values that it may have, and one for the others?"""
+        other = _value_token(base, key, class_token(OTHER_VALUE)) in self._values
+        return other and self._value_counts[base, key] >= self._limits.segment_values
+
+    def _forget(self, number: int, base: int) -> None:
+        """Strike out a group's names."""
+        key, self.keys[number] = self.keys[number], GroupKey("", "")
+        if number == base:
+            del self._bases[mix_one(text_hash(key.model), text_hash(key.version))]
+            self._segment_keys.pop(base, None)
+        else:
+            del self._values[_value_token(base, key.segment, class_token(key.value))]
+            self._value_counts.pop((base, key.segment), None)
 
     def _index(self) -> None:
         self._bases, self._values, self._segment_keys = {}, {}, {}
@@ -153,10 +177,10 @@ class Groups:
         if model not in self._versions and len(self._versions) >= self._limits.models:
             self.cut_off["models"] += 1
             return None
-        versions = self._versions.setdefault(model, set())
-        if len(versions) >= self._limits.versions:
+        if len(self._bases) >= self._limits.groups or len(self.versions(model)) >= self._limits.versions:
             self.cut_off["versions"] += 1
             return None
+        versions = self._versions.setdefault(model, set())
         number = self._new(GroupKey(model, version), None)
         versions.add(version)
         self._bases[token] = number
@@ -174,23 +198,25 @@ class Groups:
         return True
 
     def _admit_value(self, base: int, key: str, value: str, count: int) -> None:
-        full = self._value_counts[base, key] >= self._limits.segment_values
+        room = len(self._values) < self._limits.groups
+        full = not room or self._value_counts[base, key] >= self._limits.segment_values
         if full:
             self.cut_off["rows of other segment values"] += count
             value = OTHER_VALUE
         token = _value_token(base, key, class_token(value))
-        if token not in self._values:
+        if token not in self._values and room:
             self._value_counts[base, key] += not full
             self._values[token] = self._new(GroupKey(self.keys[base].model, self.keys[base].version, key, value), base)
 
     def _new(self, key: GroupKey, base: int | None) -> int:
         if self._free:
-            number = self._free.pop()
+            number = heappop(self._free)
             self.keys[number] = key
         else:
             number = len(self.keys)
             self.keys.append(key)
-            self.base = np.append(self.base, np.int32(-1))
+            if number >= len(self._base):
+                self._base = np.concatenate([self._base, np.full(max(64, number), -1, np.int32)])
         self.base[number] = number if base is None else base
         return number
 

@@ -31,8 +31,14 @@ class Limits:
     """Of one model."""
     features: int = 1_000
     """Of one version."""
+    series: int = 200_000
+    """Features (and signals) of all versions."""
     segment_keys: int = 5
     segment_values: int = 50
     """Of one version and key."""
+    groups: int = 50_000
+    """Versions of all models, and as many segment values of all versions."""
+    categories: int = 28
+    """Of one feature; 28 at most, for that is what a series has bins for."""
     classes: int = 100
     """Of one model."""

@@ -272,7 +272,10 @@ class Profile:
             group = int(base[rows[0]])
             if group >= 0:
                 name = table.names.text(table.name[rows[0]])
-                series[rows] = self._series.number(group, f"signal:{name}")
+                number = self._series.number(group, f"signal:{name}")
+                series[rows] = number
+                if number < 0:
+                    self._series.cut_off["values of further signals"] += len(rows)
         return SignalRows(start, end, table, base, series, table.value)
 
     def locate_explanations(self, table: Explanations, start: int, end: int) -> ExplanationRows:

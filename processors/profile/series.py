@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class Series:
             row = wide[new[part[0]]]
             group, layout = int(base[row]), int(cells.layout[row])
             known = self.of(group)
+            if len(known) >= self._limits.features:
+                continue
             found.update({(group, name): len(part) for name in names.layouts[layout] if name not in known})
         for (group, name), _ in sorted(found.items(), key=lambda item: (-item[1], item[0])):
             self._admit(group, name, types(group).get(name))
@@ -151,7 +154,9 @@ class Series:
         """Free a version's series; returns the numbers that are free now."""
         gone = sorted(self._of.pop(base, {}).values(), reverse=True)
         self.group[gone] = -1
-        self._free = sorted([*self._free, *gone], reverse=True)
+        for number in gone:
+            self.words[number] = []
+            heappush(self._free, number)
         self._slots.forget(base)
         return frozenset(gone)
 
@@ -165,14 +170,14 @@ class Series:
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
-        self._free = np.flatnonzero(self.group[: len(self.feature)] < 0)[::-1].tolist()
+        self._free = np.flatnonzero(self.group[: len(self.feature)] < 0).tolist()
         self._of, self._slots = {}, Slots(4 * self._limits.models)
         for number in np.flatnonzero(self.group >= 0).tolist():
             self._of.setdefault(int(self.group[number]), {})[self.feature[number]] = number
 
     def _admit(self, base: int, feature: str, configured: str | None) -> int:
         of = self._of.setdefault(base, {})
-        if len(of) >= self._limits.features:
+        if len(of) >= self._limits.features or len(self.feature) - len(self._free) >= self._limits.series:
             return -1
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
@@ -185,7 +190,7 @@ class Series:
 
     def _new(self) -> int:
         if self._free:
-            return self._free.pop()
+            return heappop(self._free)
         number = len(self.feature)
         self.feature.append("")
         self.words.append([])
@@ -225,7 +230,9 @@ class Series:
             (-count, class_name(sample, at, names), token)
             for token, at, count in zip(tokens.tolist(), first.tolist(), counts.tolist(), strict=True)
         ]
-        chosen = sorted((token, word) for _, word, token in sorted(named)[:MOST_CATEGORIES])
+        chosen = sorted(
+            (token, word) for _, word, token in sorted(named)[: min(self._limits.categories, MOST_CATEGORIES)]
+        )
         if chosen:
             self.type[number], self.bins[number] = binning.CATEGORICAL, len(chosen)
             self.vocabulary[number, : len(chosen)] = [token for token, _ in chosen]

@@ -11,8 +11,11 @@ from processors.rows import Bools, Hashes, Ints, Longs
 class Slots:
     """Runs of series numbers, one number for each name of a layout, by a token of (version, layout)."""
 
+    MOST_NAMES = 1_000_000
+    """In all runs together, once the rows of a pane have been looked up."""
+
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._most, self._names = most, 0
         self._runs: dict[int, Ints] = {}
         self._of_base: dict[int, list[int]] = {}
         self._places: dict[int, int] | None = None
@@ -26,19 +29,21 @@ class Slots:
 
     def trim(self) -> None:
         """Begin anew if there are too many. Not while the rows of a pane are being looked up: they need theirs."""
-        if len(self._runs) > self._most:
-            self._runs, self._of_base, self._places = {}, {}, None
+        if len(self._runs) > self._most or self._names > self.MOST_NAMES:
+            self._runs, self._of_base, self._places, self._names = {}, {}, None, 0
 
     def add(self, base: int, token: int, series: Ints) -> None:
         """Keep the run of a layout of a version; -1 in it for what is not monitored."""
         self._runs[token] = series
+        self._names += len(series)
         self._of_base.setdefault(base, []).append(token)
         self._places = None
 
     def forget(self, base: int) -> None:
         """Drop the runs of a version: its series have changed."""
         for token in self._of_base.pop(base, ()):
-            self._runs.pop(token, None)
+            run = self._runs.pop(token, None)
+            self._names -= 0 if run is None else len(run)
             self._places = None
 
     def places(self, tokens: Hashes) -> Ints:
