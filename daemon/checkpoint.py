@@ -24,6 +24,8 @@ EXPLAINER = "explainer"
 
 _COST_SHARE = 20
 """A commit is due once so many times its own cost have passed, within the bounds."""
+ENOUGH_COLLECTED = 32 * 2**20
+"""Bytes to be sent that may come together in memory before a commit is due."""
 _ENOUGH = 10_000
 """Messages that a replay lets come together before it writes them."""
 
@@ -71,9 +73,14 @@ class Durable:
             self._outbox.add(queue, messages)
 
     def due(self) -> bool:
-        """Once it is durable and its cost is small against the time since, within the configured bounds."""
+        """Once it is durable and its cost is small against the time since, within the configured bounds.
+
+        At once if much waits to be sent, for until then it is in memory.
+        """
         if not self._settle(0.0):
             return False
+        if self._outbox.collected() >= ENOUGH_COLLECTED:
+            return True
         least, most = self._bounds_s
         return time.monotonic() - self._committed_at >= min(max(_COST_SHARE * self._cost_s, least), most)
 

@@ -18,6 +18,7 @@ from daemon.kept import PREFIX, given_up, kept_of, key_of
 from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
+from daemon.sightings import Sightings
 from processors.base import Finding, Judging, Monitor, Reading, Summary, Verdict
 from processors.distinct import counted
 from processors.packing import Part, parts, unpack
@@ -131,9 +132,7 @@ class Watch:
         """Monitors that started anew on `restore`, or are gone: their alerts are superseded."""
         self.explained: set[tuple[str, str]] = set()
         """(model, version)s that were explained in the last pane."""
-        self._seen: dict[int, int] = {}
-        """End of the last pane with a prediction, by (model, version)."""
-        self._none_retires_before = 0
+        self._seen = Sightings(lambda base: settings.retire_after(profile.groups[base].model))
         self._counts: dict[str, Counter[str]] = {}
         """Predictions and outcomes so far, by model."""
 
@@ -158,14 +157,17 @@ class Watch:
         self.explained = {
             (profile.groups[base].model, profile.groups[base].version) for base in set(explanations.base.tolist())
         }
+        signals = profile.locate_signals(closed.signals, start, end)
         rows: dict[str, Any] = {
             "predictions": predictions,
             "outcomes": outcomes,
             "both": BothRows(predictions, outcomes),
-            "signals": profile.locate_signals(closed.signals, start, end),
+            "signals": signals,
             "explanations": explanations,
         }
         self._count(predictions, outcomes)
+        for base in set(signals.base.tolist()):
+            self._seen.signalled(base, end)
         context = self._context(start, end, keep_rate, last=last)
         judged = self._judge(rows, context)
         profile.learn(predictions)
@@ -179,11 +181,14 @@ class Watch:
         """
         self.explained = set()
         context = self._context(start, end, keep_rate, last=False)
-        return self._judge(None, context)
+        judged = self._judge(None, context)
+        self._retire(end)
+        return judged
 
     def deadline(self) -> int | None:
-        """When (event time) a monitor wants to be judged next even if nothing arrives."""
+        """When (event time) a monitor wants to be judged next, or a version is retired, even if nothing arrives."""
         found = [watched.deadline() for watched in self.monitors if watched.broken is None]
+        found.append(self._seen.next())
         return min((when for when in found if when is not None), default=None)
 
     def evidence(self, model: str, version: str) -> dict[str, Any]:
@@ -226,7 +231,7 @@ class Watch:
         """Write profile and states; `saved` are the names that the file holds. Returns those that it holds now."""
         put("profile", parts(self.profile.to_state()))
         counts = {model: dict(counts) for model, counts in self._counts.items()}
-        put("watch", parts({"seen": self._seen, "counts": counts}))
+        put("watch", parts(self._seen.to_state() | {"counts": counts}))
         names = {"profile", "watch"}
         for watched in self.monitors:
             tree = {
@@ -248,7 +253,7 @@ class Watch:
             return
         self.profile.load(unpack(items["profile"]))
         tree = unpack(items["watch"])
-        self._seen = {int(base): end for base, end in tree["seen"].items()}
+        self._seen.load(tree)
         self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
         used = set()
         for watched in self.monitors:
@@ -380,32 +385,27 @@ class Watch:
             for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
                 self._counts.setdefault(self.profile.groups[group].model, Counter())[kind] += count
                 if kind == "predictions":
-                    if group not in self._seen:
-                        self._none_retires_before = 0
-                    self._seen[group] = predictions.end
+                    self._seen.predicted(group, predictions.end)
 
     def _retire(self, end: int) -> None:
-        """Let go of versions that have not predicted for long; looked for only once there may be one."""
-        if end < self._none_retires_before:
+        """Let go of versions that have not predicted for long."""
+        due = sorted(self._seen.due(end), key=lambda number: self.profile.groups[number])
+        if not due:
             return
-        retires = {
-            base: seen + self._settings.retire_after(self.profile.groups[base].model)
-            for base, seen in self._seen.items()
-        }
-        due = [base for base, when in retires.items() if when <= end]
-        self._none_retires_before = min((when for when in retires.values() if when > end), default=0)
-        for base in sorted(due, key=lambda number: self.profile.groups[number]):
-            key = self.profile.groups[base]
-            groups, series = self.profile.retire(base)
-            del self._seen[base]
+        keys = [self.profile.groups[base] for base in due]
+        freed = [self.profile.retire(base) for base in due]
+        groups, series = (frozenset().union(*sets) for sets in zip(*freed, strict=True))
+        for watched in self.monitors:
+            watched.put(watched.monitor.forget(watched.state, groups, series))
+        for base in due:
             self._referred.discard(base)
             for watched in self.monitors:
-                watched.put(watched.monitor.forget(watched.state, groups, series))
                 watched.adopted.pop(base, None)
-            if not any(self.profile.groups[other].model == key.model for other in self._seen):
-                self._counts.pop(key.model, None)
-                self.gone.append(key.model)
-            self.retired.append(key)
+        self.retired += keys
+        live = {self.profile.groups[base].model for base in self.profile.bases()}
+        for model in sorted({key.model for key in keys} - live):
+            self._counts.pop(model, None)
+            self.gone.append(model)
 
 
 def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:

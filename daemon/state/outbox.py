@@ -98,6 +98,10 @@ class Outbox:
                 time.sleep(0.01)
         return not any(queue.rows for queue in self._queues.values())
 
+    def collected(self) -> int:
+        """Bytes that are in memory until the next commit."""
+        return sum(queue.collected for queue in self._queues.values())
+
     def full(self, queue: str) -> bool:
         """Whether a queue is at its bound."""
         return self._queues[queue].full
@@ -128,6 +132,8 @@ class _Queue:
         self._name = name
         self._bound = bound
         self._collected: list[Message] = []
+        self.collected = 0
+        """Bytes of what was collected."""
 
     @property
     def full(self) -> bool:
@@ -135,12 +141,15 @@ class _Queue:
 
     def add(self, messages: Sequence[Message]) -> None:
         if self.routes:
+            size = sum(message.size for message in messages)
             self._collected += messages
-            self._grow(len(messages), sum(message.size for message in messages))
+            self.collected += size
+            self._grow(len(messages), size)
 
     def stage(self, commit: Commit) -> None:
         collected, self._collected = self._collected, []
-        self._grow(-len(collected), -sum(message.size for message in collected))
+        self._grow(-len(collected), -self.collected)
+        self.collected = 0
         self.extend([commit.outbox(self._name, some) for some in _rows(collected)])
 
     def extend(self, rows: Sequence[Queued]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
+from daemon.sightings import Sightings
 from daemon.watch import CONCEPT_DRIFT, Budget, Settings, Watch, Watched, shares
 from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.packing import Part
@@ -246,3 +247,36 @@ def test_a_version_without_predictions_is_retired_after_its_time() -> None:
     told = world.watch.monitors[0].monitor
     assert isinstance(told, Counting)
     assert [round(context.alarms_per_us * 1e15) for context in told.told] == [250] * 6 + [500]
+
+
+def test_a_version_is_retired_though_nothing_arrives_any_more() -> None:
+    """Its time is a deadline like a monitor's, so that its alerts end and its memory is free without another event."""
+    world = World(Counting(), retire=5 * PANE)
+    world.pane(0, ["a", "b"])
+    world.pane(3, ["b"])
+    assert world.watch.deadline() == START // PANE * PANE + 6 * PANE
+    world.tick(5)
+    assert [key.model for key in world.watch.retired] == ["a"]
+    world.tick(8)
+    assert [key.model for key in world.watch.retired] == ["a", "b"]
+    assert world.profile.bases() == []
+    assert world.watch.deadline() is None
+
+
+def test_signals_keep_a_version_only_if_it_never_predicted() -> None:
+    """A process that goes on reporting its memory does not keep a version alive that no longer serves."""
+    sightings = Sightings(lambda base: 10 * (base + 1))
+    sightings.predicted(0, 5)
+    for end in (6, 12, 18):
+        sightings.signalled(0, end)
+        sightings.signalled(1, end)
+    restored = Sightings(lambda base: 10 * (base + 1))
+    restored.load(sightings.to_state())
+    for each in (sightings, restored):
+        assert (each.next(), each.due(14), each.due(15)) == (15, [], [0])
+        each.signalled(1, 30)
+        assert (each.due(49), each.next()) == ([], 50)
+        each.predicted(1, 31)
+        each.signalled(1, 40)
+        assert each.due(51) == [1]
+        assert each.next() is None
