@@ -32,6 +32,8 @@ CONCEPT_DRIFT = "concept_drift"
 """The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
 
 WAIT = "wait_us"
+EXAMPLES = 5
+"""Ids of events that an alert names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class Watch:
         for watched in self.monitors:
             ask = getattr(watched.monitor, "evidence", None)
             if ask is not None and base >= 0 and watched.broken is None:
-                found |= ask(watched.state, base)
+                found |= ask(watched.state, base, self.profile)
         return found
 
     def accept(self, finding: Finding) -> bool:
@@ -338,9 +340,28 @@ class Watch:
             watched.broken = f"{type(error).__name__}: {error}"
             log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
             return Verdict(watched.state, [_broken(monitor.name, watched.broken, context)])
+        if rows is not None and any(finding.kind == "fired" for finding in verdict.findings):
+            verdict = replace(verdict, findings=self._with_examples(watched, rows, verdict.findings))
         watched.put(verdict.state)
         watched.sealed = verdict.sealed
         return verdict
+
+    def _with_examples(self, watched: Watched, rows: Mapping[str, Any], findings: Sequence[Finding]) -> list[Finding]:
+        """What fired, with the ids of a few rows of this pane that show it: those with the least hash, a fair draw."""
+        monitor = watched.monitor
+        mine = rows.get(monitor.consumes)
+        found = []
+        for finding in findings:
+            shows = None
+            if mine is not None and finding.kind == "fired" and "examples" not in finding.evidence:
+                shows = monitor.examples(finding, mine, self.profile, watched.sealed)
+            if mine is not None and shows is not None and shows.any():
+                at = np.flatnonzero(shows)
+                few = at[np.argsort(mine.table.key[at], kind="stable")[:EXAMPLES]]
+                ids = [str(each) for each in mine.table.id[few].tolist()]
+                finding = replace(finding, evidence={**finding.evidence, "examples": ids})  # noqa: PLW2901 - with more
+            found.append(finding)
+        return found
 
     def _idle(self, watched: Watched, summary: Summary, context: Judging, known: tuple[Reading, ...]) -> bool:
         """Is there nothing to judge: no rows of its kind, and nothing due?"""

@@ -84,7 +84,8 @@ class Finding:
     """A change of mind about one series of one group: it went bad, got worse or better, or recovered.
 
     `fired` starts an alert, `updated` refreshes the numbers of one that fires, `recovered` ends it. `since` is the
-    estimated onset. `summary` is one plain sentence for a tired person. `evidence` is added to the alert's as it is.
+    estimated onset, `onset` its bounds. `summary` is one plain sentence for a tired person. `evidence` is added to the
+    alert's as it is.
     """
 
     kind: Literal["fired", "updated", "recovered"]
@@ -103,6 +104,10 @@ class Finding:
     action: Action = "none"
     provisional: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    onset: tuple[int, int] | None = None
+    """Bounds of the onset, where they are known."""
+    reason: str = ""
+    """Why this action, in one sentence; empty for the usual reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +218,14 @@ class Monitor(ABC, Generic[SettingsT, RowsT]):
     def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         """Take what is now for what is normal of these groups and series. By default they are learnt anew."""
         return self.forget(state, groups, series)
+
+    def examples(self, finding: Finding, rows: RowsT, profile: Profile, sealed: Any) -> npt.NDArray[np.bool_] | None:
+        """Which rows of the pane that fired show what was found? None: that can't be told by single rows."""
+        return None
+
+    def evidence(self, state: State, base: int, profile: Profile) -> dict[str, Any]:
+        """What it has to say to any alert of a version, such as `top_features`; empty: nothing."""
+        return {}
 
     def deadline(self, state: State) -> int | None:
         """When (event time) it wants to be judged next even if nothing arrives; None: never."""

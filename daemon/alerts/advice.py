@@ -1,7 +1,14 @@
-"""Advice: why an alert's `action` is what it is, in one line. Monitors choose the action; nothing here does."""
+"""Advice: what to do about an alert, and why.
+
+A monitor proposes an action from what it sees; what else fires for the same version may know better. A broken input is
+repaired before anything is retrained, and whoever is told to retrain is told what else has changed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from daemon.alerts.alert import Alert
 from processors.base import Action
 
 ADVICE: dict[Action, str] = {
@@ -14,9 +21,25 @@ ADVICE: dict[Action, str] = {
     "scale": "The service does not keep up: add capacity, or find what uses it up.",
     "none": "Nothing to do yet but to look: the change is real, whether it hurts is not known.",
 }
-"""One line of reason for each action."""
+"""One line of reason for each action, where there is nothing more particular to say."""
+
+_MOST_NAMED = 3
 
 
-def advice_for(action: Action) -> str:
-    """The reason behind an action."""
-    return ADVICE[action]
+def advise(alert: Alert, firing: Iterable[Alert]) -> tuple[Action, str]:
+    """What to do about an alert, and why; `firing` are all alerts of its version that fire."""
+    finding = alert.finding
+    others = [other for other in firing if other is not alert]
+    cause = next((other for other in others if other.fingerprint == alert.inhibited_by), None)
+    if cause is not None and cause.finding.action == "fix_feature":
+        return "fix_feature", f"Explained by another alert: {cause.finding.summary} Repair that first."
+    reason = finding.reason or ADVICE[finding.action]
+    if finding.action == "retrain" and finding.monitor != "feature_drift" and (moved := _moved(others)):
+        reason += f" Inputs have moved, too: {moved}."
+    return finding.action, reason
+
+
+def _moved(others: Iterable[Alert]) -> str:
+    names = sorted({o.finding.feature for o in others if o.finding.monitor == "feature_drift" and o.finding.feature})
+    rest = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from daemon.alerts.notice import SEVERITIES, Change, Decided, End, Held, Notice, finding_from, finding_tree
 from daemon.envelopes import plain
-from processors.base import Finding, Severity
+from processors.base import Action, Finding, Severity
 
 Phase = Literal["pending", "firing", "ended"]
 News = Literal["none", "later", "now"]
@@ -98,6 +98,9 @@ class Alert:
         """The finding's evidence and the explainer's together; of a feature that both name, all that both say."""
         own, explained = self.finding.evidence, self.explained
         both = {**own, **explained}
+        both.pop("moved_features", None)
+        if "moved_features" in explained:
+            both["top_features"] = _joined(explained["moved_features"], both.get("top_features", []))
         if "top_features" in own and "top_features" in explained:
             both["top_features"] = _joined(own["top_features"], explained["top_features"])
         return both
@@ -147,7 +150,14 @@ class Alert:
 
     def _as_bad(self, recovery: Finding) -> Finding:
         found = self.finding
-        return replace(recovery, severity=found.severity, action=found.action, provisional=found.provisional)
+        return replace(
+            recovery,
+            severity=found.severity,
+            action=found.action,
+            reason=found.reason,
+            provisional=found.provisional,
+            onset=found.onset,
+        )
 
     def showing(self, held: Held) -> Shown:
         """What saying it now would show."""
@@ -161,7 +171,7 @@ class Alert:
         """Whether there is something to say now, or by and by, beside saying the same again.
 
         Now: it fires for the first time, got worse, lost or gained the alert that explains it, was explained or
-        acknowledged for the first time, or is not held back any more. By and by: anything else that `Shown` shows.
+        acknowledged for the first time, calls for another action, or is not held back any more. By and by: anything else that `Shown` shows.
         """
         before, after = self.shown, self.showing(held)
         if before is None:
@@ -170,14 +180,15 @@ class Alert:
             return "none"
         worse = SEVERITIES.index(after.severity) > SEVERITIES.index(before.severity)
         first_explained = bool(after.features) and not before.features
-        if before.acknowledged != after.acknowledged:
+        if before.acknowledged != after.acknowledged or before.action != after.action:
             return "now"
         if worse or first_explained or before.held or before.inhibited_by != after.inhibited_by:
             return "now"
         return "later"
 
-    def notice(self, end: int, change: Change, valid_for: int) -> Notice:
+    def notice(self, end: int, change: Change, valid_for: int, advice: tuple[Action, str]) -> Notice:
         """What it says of itself at the pane that ends at `end`."""
+        action, why = advice
         firing = self.phase == "firing"
         held: Held = "" if self.shown is None else self.shown.held
         return Notice(
@@ -187,6 +198,8 @@ class Alert:
             change=change,
             state="firing" if firing else self.end,
             finding=self.finding,
+            action=action,
+            advice=why,
             severity=self.severity,
             since=self.since,
             began=self.began,

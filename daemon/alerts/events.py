@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from config import Config
-from daemon.alerts.advice import advice_for
 from daemon.alerts.notice import Notice
 from daemon.envelopes import CLOUD_EVENT_HEADERS, cloud_event, digest, interval_of, segment_of, subject_of
 from daemon.records import Partition
@@ -95,14 +94,15 @@ class Events:
             "severity": notice.severity,
             "page": notice.page,
             "since": rfc3339(notice.since),
+            "since_interval": None if finding.onset is None else [rfc3339(bound) for bound in finding.onset],
             "began": rfc3339(notice.began),
             "value": finding.value,
             "reference": finding.reference,
             "interval": interval_of(finding.low, finding.high),
             "n": finding.n,
             "evidence": dict(notice.evidence),
-            "action": finding.action,
-            "advice": advice_for(finding.action),
+            "action": notice.action,
+            "advice": notice.advice,
             "summary": finding.summary,
             "provisional": finding.provisional,
             "labels": dict(owner.labels),

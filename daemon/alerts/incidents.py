@@ -53,7 +53,7 @@ def paging(said: Sequence[tuple[Alert, Notice]], known: Iterable[Alert]) -> list
 
 
 def _urgency(alert: Alert, notice: Notice) -> tuple[int, bool, tuple[object, ...]]:
-    return -SEVERITIES.index(notice.severity), notice.finding.action != "fix_feature", alert.order
+    return -SEVERITIES.index(notice.severity), notice.action != "fix_feature", alert.order
 
 
 def _may_page(alert: Alert, notice: Notice) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from daemon.alerts.advice import advise
 from daemon.alerts.agenda import Agenda
 from daemon.alerts.alert import Alert
 from daemon.alerts.incidents import follow, joined, paging
@@ -317,7 +318,8 @@ class Life:
         return [self._notice(alert, end, "forgotten")] if alert.told else []
 
     def _notice(self, alert: Alert, end: int, change: Change) -> Notice:
-        return alert.notice(end, change, valid_for=3 * self.rules.renotify)
+        advice = advise(alert, self._memory.firing_of(alert.version))
+        return alert.notice(end, change, 3 * self.rules.renotify, advice)
 
     # Silences.
 

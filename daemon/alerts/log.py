@@ -51,7 +51,7 @@ def facts(notice: Notice) -> dict[str, Any]:
         "since": rfc3339(notice.since),
         "lasted_s": None if notice.ended is None else (notice.ended - notice.since) / 1e6,
         "summary": finding.summary,
-        "action": finding.action if notice.state == "firing" else None,
+        "action": notice.action if notice.state == "firing" else None,
         "provisional": finding.provisional or None,
         "inhibited_by": notice.inhibited_by,
         "held": notice.held or None,

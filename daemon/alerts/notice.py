@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from daemon.envelopes import canonical, digest, plain, text
-from processors.base import Finding, Severity
+from processors.base import Action, Finding, Severity
 from processors.profile import GroupKey
 
 End = Literal["resolved", "retired", "superseded", "accepted"]
@@ -54,6 +54,8 @@ class Notice:
     change: Change
     state: State
     finding: Finding
+    action: Action
+    advice: str
     severity: Severity
     since: int
     began: int
@@ -118,6 +120,8 @@ def settled(finding: Finding, end: int) -> Finding:
         high=plain(finding.high),
         provisional=bool(finding.provisional),
         evidence=plain(finding.evidence),
+        onset=None if finding.onset is None else (min(int(finding.onset[0]), end), min(int(finding.onset[1]), end)),
+        reason=text(finding.reason),
     )
 
 
@@ -141,9 +145,12 @@ def finding_tree(finding: Finding) -> dict[str, Any]:
         "action": finding.action,
         "provisional": finding.provisional,
         "evidence": finding.evidence,
+        "onset": None if finding.onset is None else list(finding.onset),
+        "reason": finding.reason,
     }
 
 
 def finding_from(tree: Mapping[str, Any]) -> Finding:
     """The finding that `finding_tree` described."""
-    return Finding(**{**tree, "group": GroupKey(*tree["group"])})
+    onset = None if tree["onset"] is None else tuple(tree["onset"])
+    return Finding(**{**tree, "group": GroupKey(*tree["group"]), "onset": onset})

@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from daemon.alerts.advice import advice_for
 from daemon.alerts.notice import Notice
 from daemon.demo.gauges import Gauges
 from daemon.demo.story import Story
@@ -89,7 +88,7 @@ class Screen:
         elif news == "fired":
             self._line(notice, "ALERT", notice.finding.summary, _COLOURS[notice.severity])
             young = ", provisional" if notice.finding.provisional else ""
-            advice = f"{notice.severity}{young}, {notice.finding.action}: {advice_for(notice.finding.action)}"
+            advice = f"{notice.severity}{young}, {notice.action}: {notice.advice}"
             self.say(_INDENT + "       " + advice)
             self._explain(notice)
         elif news == "explained" and not notice.inhibited_by and not notice.finding.group.segment:

@@ -64,7 +64,7 @@ def _met(verdict: Verdict) -> Iterator[str]:
     else:
         sooner = f"{span(verdict.delay)} after that"
         yield f"found:  {clock(found.first.time)} by {short(found.first)}, {sooner}{_end(found, verdict)}"
-        yield f"        {found.first.finding.action}: “{found.first.finding.summary}”"
+        yield f"        {found.first.action}: “{found.first.finding.summary}”"
     besides = [each for each in verdict.raised if each is not found]
     if besides:
         yield f"also:   {_counted(besides)}"

@@ -32,5 +32,7 @@ class Change:
     since: int
     provisional: bool
     log_evidence: float
+    onset: tuple[int, int] | None = None
+    """Bounds of `since`."""
     counts: Floats | None = field(default=None, compare=False)
     """Counts by bin since the onset; histograms only."""

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, reference
+from processors.detectors import columns, dispersion, onset, reference
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.detectors.projection import best_bet, sampling_error, total_variation
 from processors.detectors.rates import TILTS
@@ -44,6 +44,8 @@ _CAUTION = 50.0
 _SMOOTHING = 0.01
 _MOST_LOG = 600.0
 _UNEVEN = 2.0
+_FEWEST = 50
+"""Events from which a distance is told."""
 _HALVED_BY = 50
 """Events by which the middle of a distribution is told."""
 _VIEWS = 3
@@ -152,6 +154,19 @@ class Histograms:
         size = ref.sum(axis=1, keepdims=True)
         return np.where(size >= self.warmup, ref / np.maximum(size, 1), np.nan)
 
+    def moved(self, state: State, keys: Ints) -> Floats:
+        """How far each of `keys` is from its reference now, beyond what chance explains (total variation, 0 to 1).
+
+        Of series that fire since the onset, of others by the last few hundred events.
+        """
+        self._grow(state, keys)
+        counts = np.where(state["firing"][keys][:, None], state["counts"][keys], state["recent"][keys, 0])
+        size = counts.sum(axis=1)
+        p = _reference(state, keys)
+        distance = total_variation(counts / np.maximum(size, 1)[:, None], p) - sampling_error(p, np.maximum(size, 1))
+        ready = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        return np.where(ready, np.maximum(distance, 0), 0)
+
     def _grow(self, state: State, keys: Ints) -> None:
         columns.grow(state, _LAYOUT, keys)
         columns.grow(state["views"], dispersion.LAYOUT, _views(keys).ravel())
@@ -236,6 +251,10 @@ class Histograms:
         n = float(counts.sum())
         value = float(total_variation(counts / n, p))
         error = float(sampling_error(p, counts.sum(keepdims=True))[0])
+        since, spread = int(state["since"][key]), float(state["dispersion"][key])
+        bounds = None
+        if kind != "recovered":
+            bounds = onset.between(p, counts / n, since, pane.end, n, spread, pane.end - pane.start)
         return Change(
             key=key,
             kind=kind,
@@ -245,7 +264,8 @@ class Histograms:
             low=max(0.0, value - error),
             high=min(1.0, value + error),
             n=round(n),
-            since=int(state["since"][key]),
+            since=since,
+            onset=bounds,
             provisional=reference.provisional(state, key),
             log_evidence=log_evidence,
             counts=counts,

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, reference
+from processors.detectors import columns, dispersion, onset, reference
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.rows import Bools, Floats, Ints
@@ -65,6 +65,8 @@ class Rates:
     """Of series that are still bad, at most one is expected to be taken for well in this time."""
     update_us: int = HOUR_US
     """How often a firing series is reported anew."""
+    doubling: bool = False
+    """Report it also each time that its trials have doubled: what is said at first rests on few."""
 
     def initial(self) -> State:
         """The state before the first pane."""
@@ -138,6 +140,18 @@ class Rates:
         columns.grow(state, self._layout(), keys)
         return state["ref"][keys, 0], state["ref"][keys].sum(axis=1)
 
+    def leaning(self, state: State, keys: Ints) -> tuple[Floats, Floats, Floats]:
+        """Hits, trials and log evidence of each of `keys` since its rate left the reference; zeros where it has not.
+
+        For telling which of several series are behind a change of their whole.
+        """
+        columns.grow(state, self._layout(), keys)
+        side = np.maximum(state["side"][keys] - 1, 0)
+        rows, fires = np.arange(len(keys)), state["side"][keys] > 0
+        hits = np.where(fires, state["hits"][keys], state["run_hits"][keys][rows, side])
+        trials = np.where(fires, state["trials"][keys], state["run_trials"][keys][rows, side])
+        return hits, trials, np.where(fires, np.inf, state["run"][keys][rows, side])
+
     def firing(self, state: State, keys: Ints) -> Bools:
         """Which of `keys` fire now?"""
         columns.grow(state, self._layout(), keys)
@@ -158,6 +172,7 @@ class Rates:
             "hits": (np.float64, (), 0),
             "trials": (np.float64, (), 0),
             "reported": (np.int64, (), 0),
+            "reported_trials": (np.float64, (), 0),
             **reference.layout(2),  # hits and misses
             **dispersion.LAYOUT,
         }
@@ -191,7 +206,10 @@ class Rates:
         weight[rows, side] = (pane.end - pane.start) / self.recovery_us
         total = self._gather(state, pane, pane.trials[:, None] - pane.hits, edge, weight)[rows, side]
         well = np.flatnonzero(total >= 1)
-        due = np.flatnonzero((total < 1) & (pane.end - state["reported"][pane.keys] >= self.update_us))
+        waited = pane.end - state["reported"][pane.keys] >= self.update_us
+        if self.doubling:
+            waited |= state["trials"][pane.keys] >= 2 * state["reported_trials"][pane.keys]
+        due = np.flatnonzero((total < 1) & waited)
         changes = [self._recover(state, int(pane.keys[at]), float(total[at]), pane) for at in well.tolist()]
         return changes + [self._report(state, int(pane.keys[at]), "updated", 0.0, pane) for at in due.tolist()]
 
@@ -248,21 +266,28 @@ class Rates:
     def _report(
         self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
     ) -> Change:
-        state["reported"][key] = pane.end
+        state["reported"][key], state["reported_trials"][key] = pane.end, state["trials"][key]
         falls = self.direction == "down" or int(state["side"][key]) == 2
         trials = float(state["trials"][key])
         hits = trials - float(state["hits"][key]) if falls else float(state["hits"][key])
         low, high = wilson(np.array([hits]), np.array([trials]), _SHOWN_Z)
+        usual, rate = float(state["ref"][key, 0] / state["ref"][key].sum()), hits / max(trials, 1)
+        before, after = np.array([usual, 1 - usual]), np.array([rate, 1 - rate])
+        since, spread = int(state["since"][key]), float(state["dispersion"][key])
+        bounds = None
+        if kind != "recovered":
+            bounds = onset.between(before, after, since, pane.end, trials, spread, pane.end - pane.start)
         return Change(
             key=key,
             kind=kind,
             direction="down" if falls else "up",
             value=hits / trials if trials else float("nan"),
-            reference=float(state["ref"][key, 0] / state["ref"][key].sum()),
+            reference=usual,
             low=float(low[0]),
             high=float(high[0]),
             n=round(trials),
-            since=int(state["since"][key]),
+            since=since,
+            onset=bounds,
             provisional=reference.provisional(state, key),
             log_evidence=log_evidence,
         )

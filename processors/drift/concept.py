@@ -18,11 +18,11 @@ from pydantic import Field
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
 from processors.detectors import budget, columns
 from processors.detectors.bounds import wilson
-from processors.detectors.change import Change
+from processors.detectors.change import DAY_US, Change
 from processors.detectors.rates import Rates
 from processors.distinct import distinct
-from processors.drift import samples
-from processors.profile import REGRESSION, UNDECIDED, Profile
+from processors.drift import blame, samples
+from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
 from processors.registry import register
 from processors.rows import MISSING, Bools, Floats
 from processors.slices import OutcomeRows
@@ -31,6 +31,9 @@ from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
 _TAIL = 0.9
+_COUNTS = ("hits", "n", "binary", "true", "said")
+_WORST = 5
+"""Segments that an alert names."""
 _WHOLE_SHARE = 4.0
 """Weight of a whole version's series beside one of its segments'."""
 
@@ -51,13 +54,14 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
     """Errors per group and pane → error rate with interval, and an alert where it rose."""
 
     consumes = "outcomes"
+    code_version = 2
     Settings = ConceptDriftSettings
     alarm_share = 1.0
     """Not used for this one: the daemon gives it half of the budget before the others share theirs."""
 
     def __init__(self, settings: ConceptDriftSettings) -> None:
         super().__init__(settings)
-        self._detector = Rates(direction="up", min_effect=settings.min_effect, warmup=settings.warmup)
+        self._detector = Rates(direction="up", min_effect=settings.min_effect, warmup=settings.warmup, doubling=True)
 
     def measure(self, rows: OutcomeRows, profile: Profile, sealed: Any) -> Summary:
         """Errors (`hits`) of `n` outcomes by group, int64; samples of the errors of regressions that have no scale yet.
@@ -74,9 +78,18 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         counts = judged[member[used]]
         hits = np.bincount(place, wrong[member[used]] & counts, len(keys)).astype(np.int64)
         n = np.bincount(place, counts, len(keys)).astype(np.int64)
+        positive = np.where(rows.task == BINARY, profile.positive_of(rows.base), -1)
+        binary = {
+            name: np.bincount(place, column[member[used]] & counts, len(keys)).astype(np.int64)
+            for name, column in (
+                ("binary", positive >= 0),
+                ("true", (positive >= 0) & (rows.actual == positive)),
+                ("said", (positive >= 0) & (rows.predicted == positive)),
+            )
+        }
         keys = keys.astype(np.int32)
         sample = samples.columns(keys, np.where(waiting, rows.base, -1), rows.table.key, error)
-        return Summary(keys, {"hits": hits, "n": n, **sample})
+        return Summary(keys, {"hits": hits, "n": n, **binary, **sample})
 
     def merge(self, a: Summary, b: Summary) -> Summary:
         return samples.merge(a, b)
@@ -88,6 +101,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             "windows": _WINDOWS.initial(),
             "waiting": {},
             "scale": np.zeros(0),
+            "blame": columns.empty(blame.LAYOUT),
         }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
@@ -95,11 +109,13 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         if len(summary):
             _seal(state, samples.collect(state["waiting"], summary))
             known = summary["n"] > 0
-            counted = Summary(summary.keys[known], {name: summary[name][known] for name in ("hits", "n")})
+            counted = Summary(summary.keys[known], {name: summary[name][known] for name in _COUNTS})
         verdict = Verdict(state, sealed=state["scale"])
         if len(counted):
             changes = self._step(state, counted, context)
-            verdict.findings.extend(self._finding(change, context.profile) for change in changes)
+            calm = self._detector.leaning(state["drift"], counted.keys)[2] <= 0
+            blame.remember(state["blame"], counted, calm, context.end)
+            verdict.findings.extend(self._finding(state, change, context) for change in changes)
         for due in _WINDOWS.add(state["windows"], counted, context):
             verdict.readings.extend(self._readings(state, due, context.profile))
         return verdict
@@ -117,13 +133,23 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
 
     def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         self._detector.accept(state["drift"], columns.numbers(groups))
+        columns.clear(state["blame"], blame.LAYOUT, columns.numbers(groups))
         return state
+
+    def examples(self, finding: Finding, rows: OutcomeRows, profile: Profile, sealed: Any) -> Bools:
+        """Outcomes of its group that are wrong."""
+        wrong, judged, _ = _errors(rows, sealed)
+        inside = np.zeros(len(rows), np.bool_)
+        group = profile.groups.index(finding.group)
+        inside[rows.member_row[rows.member_group == group]] = True
+        return np.asarray(wrong & judged & inside)
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         self._detector.forget(state["drift"], groups)
+        columns.clear(state["blame"], blame.LAYOUT, columns.numbers(groups))
         budget.forget(state["budget"], groups)
         _WINDOWS.forget(state["windows"], groups)
         scale = state["scale"].copy()
@@ -166,8 +192,9 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             )
         return readings
 
-    def _finding(self, change: Change, profile: Profile) -> Finding:
-        recovered = change.kind == "recovered"
+    def _finding(self, state: State, change: Change, context: Judging) -> Finding:
+        profile, recovered = context.profile, change.kind == "recovered"
+        advice = blame.Advice("none", "") if recovered else blame.advise(state["blame"], change, profile)
         critical = change.value - change.reference >= self.settings.critical_effect
         severity: Severity = "critical" if critical else "warning"
         return Finding(
@@ -183,9 +210,41 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             low=change.low,
             high=change.high,
             severity=severity,
-            action="none" if recovered else "retrain",
+            action=advice.action,
             provisional=change.provisional,
+            evidence={} if recovered else {**_cost(change, context.end), **self._segments(state, change, profile)},
+            onset=change.onset,
+            reason=advice.reason,
         )
+
+    def _segments(self, state: State, change: Change, profile: Profile) -> dict[str, Any]:
+        """The segments of a whole version whose own error rate has risen, the surest first."""
+        mine = (profile.group_base == change.key) & (np.arange(len(profile.group_base)) != change.key)
+        keys = np.flatnonzero(mine).astype(np.int32)
+        if not len(keys):
+            return {}
+        hits, n, evidence = self._detector.leaning(state["drift"], keys)
+        ref_hits, ref_n = self._detector.reference_of(state["drift"], keys)
+        risen = np.flatnonzero((evidence > 0) & (n > 0) & (hits * ref_n > ref_hits * n))
+        rise = hits / np.maximum(n, 1) - ref_hits / np.maximum(ref_n, 1)
+        worst = sorted(risen.tolist(), key=lambda at: (-evidence[at], -rise[at], at))[:_WORST]
+        found = [
+            {
+                "segment": {profile.groups[keys[at]].segment: profile.groups[keys[at]].value},
+                "value": float(hits[at] / n[at]),
+                "reference": float(ref_hits[at] / ref_n[at]) if ref_n[at] else None,
+                "n": int(n[at]),
+            }
+            for at in worst
+        ]
+        return {"worst_segments": found} if found else {}
+
+
+def _cost(change: Change, end: int) -> dict[str, Any]:
+    """Errors more than usual since the onset, and in a day if it goes on like that."""
+    extra = max(change.value - change.reference, 0.0) * change.n
+    days = max(end - change.since, 1) / DAY_US
+    return {"cost": {"extra_errors": round(extra), "extra_errors_per_day": round(extra / days)}}
 
 
 def _errors(rows: OutcomeRows, sealed: Any) -> tuple[Bools, Bools, Floats]:

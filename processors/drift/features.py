@@ -39,6 +39,8 @@ from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
+_NAMED = 5
+"""Features that other alerts of the version name."""
 
 
 class FeatureDriftSettings(MonitorSettings):
@@ -101,6 +103,36 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             enough = summary["n"] >= self.settings.warmup
             self._detector.adopt(state["drift"], summary.keys[enough], summary["counts"][enough])
         return Verdict(state)
+
+    def examples(self, finding: Finding, rows: PredictionRows, profile: Profile, sealed: Any) -> Any:
+        """Predictions whose value lies where the feature has gained most."""
+        base = profile.number(finding.group.model, finding.group.version)
+        key = profile.series_of(base).get(finding.feature or "", -1)
+        gained = {moved["bin"] for moved in finding.evidence["moved"][:1] if moved["share"] > moved["reference"]}
+        places = range(REGULAR + int(profile.series_bins[key]))
+        bins = [place for place in places if profile.bin_name(key, place) in gained]
+        mine, of_feature = rows.base == base, rows.cells.series == key
+        there = np.zeros(len(rows), np.bool_)
+        there[rows.cells.row[of_feature & np.isin(rows.cells.bin, bins)]] = True
+        if ABSENT in bins:
+            there |= ~np.isin(np.arange(len(rows)), rows.cells.row[of_feature])
+        return mine & there
+
+    def evidence(self, state: State, base: int, profile: Profile) -> dict[str, Any]:
+        """The features of a version that have moved most, and what part each has in the shift of all."""
+        own = profile.series_of(base)
+        keys = np.array(sorted(own.values()), np.int32)
+        if not len(keys):
+            return {}
+        names = {number: feature for feature, number in own.items()}
+        moved = self._detector.moved(state["drift"], keys)
+        order = [at for at in np.argsort(-moved, kind="stable").tolist() if moved[at] > 0][:_NAMED]
+        total = float(moved.sum())
+        features = [
+            {"feature": names[int(keys[at])], "moved": float(moved[at]), "part": float(moved[at]) / total}
+            for at in order
+        ]
+        return {"moved_features": features} if features else {}
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
@@ -174,6 +206,8 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             severity=_severity(change.value, self.settings.critical_effect),
             action="none" if recovered else _action(bin_, reference, shares),
             provisional=change.provisional,
+            onset=change.onset,
+            reason="" if recovered else _reason(bin_, reference, shares),
             evidence={"moved": _moved(profile, change.key, reference, shares)},
         )
 
@@ -201,6 +235,12 @@ def _action(bin_: int, reference: Floats, shares: Floats) -> Action:
     """What gained most tells what to do: values that cannot be right are broken upstream, others are the world's."""
     wrong = shares[:REGULAR].sum() - reference[:REGULAR].sum()
     return "fix_feature" if bin_ < REGULAR or wrong >= 0.1 else "retrain"
+
+
+def _reason(bin_: int, reference: Floats, shares: Floats) -> str:
+    if _action(bin_, reference, shares) == "fix_feature":
+        return "Its new values are none that the model was trained on: repair where they come from."
+    return "Its values are such as it had before, in other shares: if the world has changed, the model has to learn it."
 
 
 def _moved(profile: Profile, series: int, reference: Floats, shares: Floats) -> list[dict[str, Any]]:

@@ -192,6 +192,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             severity="critical" if change.value >= self.settings.critical_effect else "warning",
             action="none" if change.kind == "recovered" else "retrain",
             provisional=change.provisional,
+            onset=change.onset,
             evidence={"moved": moved},
         )
 

@@ -134,7 +134,7 @@ class Attribution(Monitor[AttributionSettings, ExplanationRows]):
             state["since"].pop(group, None)
         return state
 
-    def evidence(self, state: State, base: int, k: int = 5) -> dict[str, Any]:
+    def evidence(self, state: State, base: int, profile: Profile | None = None, k: int = 5) -> dict[str, Any]:
         """What drives a version now, for any alert of it: `top_features`, the k with the largest recent share.
 
         Each has `feature`, `mean_abs`, `share`, and where there is a reference `reference_share` and `change`. Empty

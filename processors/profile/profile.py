@@ -121,6 +121,10 @@ class Profile:
         """Number of the positive class of the group's model, -1 while unknown."""
         return self._classes.models[self.groups[group].model].positive()
 
+    def positive_of(self, base: Ints) -> Ints:
+        """Number of the positive class of each row's model, -1 where there is none."""
+        return self._role(base)[1]
+
     def bases(self) -> list[int]:
         """Numbers of all live (model, version) groups, ascending."""
         return self._groups.bases()

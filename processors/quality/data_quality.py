@@ -190,6 +190,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             severity=severity,
             action="none" if recovered or kind == DUPLICATE else "fix_feature",
             provisional=change.provisional,
+            onset=change.onset,
         )
 
     def _stuck(self, one: stuck.Stuck, profile: Profile) -> Finding:

@@ -23,7 +23,19 @@ def notice(
     finding = Finding("fired", monitor, "series", GroupKey(model, "1"), time, 0.2, 100, "It moved.", feature=feature)
     settled: dict[str, Any] = {"evidence": {}, "held": "", "inhibited_by": None, **other}
     return Notice(
-        f"{model}/{monitor}/{feature}", 1, time, change, state, finding, "critical", time, time, "i", **settled
+        f"{model}/{monitor}/{feature}",
+        1,
+        time,
+        change,
+        state,
+        finding,
+        "none",
+        "",
+        "critical",
+        time,
+        time,
+        "i",
+        **settled,
     )
 
 

@@ -1,0 +1,118 @@
+"""What is behind a rise of errors: the model, its version, or the labels? And what to do about it.
+
+Kept by group: how often it erred lately (halved every 200 outcomes); and, for binary models, what share of labels and
+of answers is positive, apart while calm and since the onset. From these the advice follows, most certain first:
+
+- `check_labels`: answers and labels have become opposites, or one class has all but vanished from the labels while
+  the answers are as before: models don't do that, label pipelines do.
+- `rollback`: an earlier version still serves, has labels from after the onset, and errs clearly less on them.
+- `retrain`: the model answers as before, and it is less often right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from processors.base import Action, State, Summary
+from processors.detectors import columns
+from processors.detectors.bounds import wilson
+from processors.detectors.change import Change
+from processors.profile import Profile
+from processors.rows import Bools
+from processors.wording import model_words, percent
+
+HALF_LIFE = 200.0
+_FEWEST = 50
+_EXPECTED = 6.0
+"""So many labels of a class have to be due before their absence says something."""
+_GONE = 0.2
+"""A class is all but gone from the labels when its share is below this much of what it was."""
+_SAME = 0.5
+"""Answers are as before when their share moved by less than this much of what the labels' did."""
+
+LAYOUT: columns.Layout = {
+    "last": (np.int64, (), -1),
+    "recent_n": (np.float64, (), 0),
+    "recent_hits": (np.float64, (), 0),
+    **{f"{when}_{what}": (np.float64, (), 0) for when in ("calm", "now") for what in ("n", "true", "said")},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do, and why, in one sentence."""
+
+    action: Action
+    reason: str
+
+
+def remember(state: State, pane: Summary, calm: Bools, end: int) -> None:
+    """Take in a pane: `n`, `hits`, `binary` (outcomes with a positive class), `true` and `said` of each group.
+
+    `calm` says whose errors are at the floor: what it has seen since the onset is then part of what is usual.
+    """
+    keys = pane.keys
+    columns.grow(state, LAYOUT, keys)
+    fade = 0.5 ** (pane["n"] / HALF_LIFE)
+    for name in ("n", "hits"):
+        state[f"recent_{name}"][keys] = state[f"recent_{name}"][keys] * fade + pane[name]
+    state["last"][keys] = end
+    for name, column in (("n", "binary"), ("true", "true"), ("said", "said")):
+        now = state[f"now_{name}"][keys] + pane[column]
+        state[f"calm_{name}"][keys] += np.where(calm, now, 0)
+        state[f"now_{name}"][keys] = np.where(calm, 0, now)
+
+
+def advise(state: State, change: Change, profile: Profile) -> Advice:
+    """What to do about a rise of errors of a group, and why."""
+    return (
+        _labels_broke(state, change)
+        or _earlier_was_better(state, change, profile)
+        or Advice("retrain", "It answers as before and is less often right: what it learnt no longer holds.")
+    )
+
+
+def _labels_broke(state: State, change: Change) -> Advice | None:
+    key = change.key
+    calm_n, now_n = float(state["calm_n"][key]), float(state["now_n"][key])
+    if calm_n < _FEWEST or not now_n:
+        return None
+    if change.low > 0.5 > change.reference and change.low <= 1 - change.reference <= change.high:
+        return Advice("check_labels", "Answers and labels have become opposites: the labels are probably inverted.")
+    usual, now = float(state["calm_true"][key]) / calm_n, float(state["now_true"][key]) / now_n
+    said = abs(float(state["now_said"][key]) / now_n - float(state["calm_said"][key]) / calm_n)
+    rare, name = (min(usual, 1 - usual), "positive" if usual <= 0.5 else "negative")
+    left = now if usual <= 0.5 else 1 - now
+    if rare * now_n >= _EXPECTED and left < _GONE * rare and said < _SAME * abs(now - usual):
+        return Advice(
+            "check_labels",
+            f"Only {percent(left)} of the labels are {name}, usually {percent(rare)}, while its answers are as before: "
+            "labels are missing or wrong.",
+        )
+    return None
+
+
+def _earlier_was_better(state: State, change: Change, profile: Profile) -> Advice | None:
+    """The best of the earlier versions that still get labels, if it is clearly better."""
+    own = profile.groups[change.key]
+    for base in _others(profile, change.key):
+        n = float(state["recent_n"][base]) if base < len(state["recent_n"]) else 0.0
+        if n < _FEWEST or int(state["last"][base]) <= change.since:
+            continue
+        hits = float(state["recent_hits"][base])
+        _, high = wilson(np.array([hits]), np.array([n]), 1.96)
+        if high[0] < change.low:
+            other = model_words(profile.groups[base]).removeprefix(f"Model {own.model} ")
+            return Advice(
+                "rollback", f"{other} still serves and errs in {percent(hits / n)} of its outcomes on the same days."
+            )
+    return None
+
+
+def _others(profile: Profile, key: int) -> list[int]:
+    """Earlier versions of the group's model, the latest first."""
+    own = profile.groups[key]
+    mine = int(profile.group_base[key])
+    return [base for base in reversed(profile.bases()) if base < mine and profile.groups[base].model == own.model]

@@ -1,0 +1,91 @@
+"""What is behind a rise of errors: labels, an unlucky version, a world that has changed; and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from processors.base import Finding
+from processors.drift.concept import ConceptDrift
+from processors.examples import START_US, Event
+from tests.processors.drift.conftest import Run
+
+HEALTHY, BROKEN, PANE_US = 150, 60, 10_000_000
+
+
+def _event(pane: int, row: int, version: str, answer: bool, label: bool) -> Event:
+    return {
+        "id": f"{version}-{pane}-{row}", "model": "fraud", "version": version, "features": {},
+        "ts": START_US + pane * PANE_US + row, "segment": {"region": ("eu", "asia")[row % 2]},
+        "prediction": int(answer), "label": int(label),
+    }  # fmt: skip
+
+
+def _panes(broken: Any, version: str = "3", seed: int = 5) -> list[list[Event]]:
+    """Thirty percent positives, a tenth of the answers wrong; `broken` makes (answer, label) of a pair afterwards."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for pane in range(HEALTHY + BROKEN):
+        events = []
+        for row in range(20):
+            label = bool(rng.random() < 0.3)
+            answer = label ^ bool(rng.random() < 0.1)
+            if pane >= HEALTHY:
+                answer, label = broken(answer, label, rng)
+            events.append(_event(pane, row, version, answer, label))
+        made.append(events)
+    return made
+
+
+def _first(run: Run, panes: list[list[Event]], version: str = "3") -> Finding:
+    said = run(ConceptDrift(ConceptDrift.Settings()), panes)
+    return next(f for f in said.findings if not f.group.segment and f.group.version == version)
+
+
+@pytest.mark.parametrize(
+    ("broken", "action", "why"),
+    [
+        (lambda answer, label, _: (answer, not label), "check_labels", "opposites"),
+        (lambda answer, _label, rng: (answer, rng.random() < 0.02), "check_labels", "are positive, usually 3"),
+        (lambda _answer, label, rng: (label ^ (rng.random() < 0.4), label), "retrain", "less often right"),
+    ],
+)
+def test_labels_that_broke_are_told_from_a_model_that_errs(run: Run, broken: Any, action: str, why: str) -> None:
+    """Inverted labels, and positives that do not arrive; retraining would learn them."""
+    said = run(ConceptDrift(ConceptDrift.Settings()), _panes(broken))
+    told = [found for found in said.findings if not found.group.segment]
+    assert told[0].kind == "fired"
+    latest = [found for found in told if found.n <= 8 * told[0].n][-1]
+    assert (latest.action, why in latest.reason) == (action, True)
+
+
+def test_a_version_that_errs_where_the_one_before_does_not_is_rolled_back(run: Run) -> None:
+    """Only while that one is still served, so that both were right or wrong about the same days."""
+    worse = _panes(lambda _answer, label, rng: (label ^ (rng.random() < 0.4), label), "4")
+    before = _panes(lambda answer, label, _: (answer, label), "3", seed=6)
+    fired = _first(run, [one + other for one, other in zip(before, worse, strict=True)], "4")
+    assert fired.action == "rollback"
+    assert fired.reason.startswith("v3 still serves and errs in ")
+    gone = [one + other if at < HEALTHY else other for at, (one, other) in enumerate(zip(before, worse, strict=True))]
+    assert _first(run, gone, "4").action == "retrain"
+
+
+def test_what_it_costs_where_it_is_worst_and_since_when(run: Run) -> None:
+    """Extra errors since the onset; the segment that erred, and not the other; bounds that hold the onset."""
+    rng = np.random.default_rng(1)
+    panes = _panes(lambda answer, label, _: (answer, label))
+    for pane in panes[HEALTHY:]:
+        for event in pane:
+            if event["segment"]["region"] == "asia" and rng.random() < 0.6:
+                event["label"] = 1 - event["prediction"]
+    fired = _first(run, panes)
+    assert fired.value is not None
+    assert fired.reference is not None
+    cost = fired.evidence["cost"]
+    assert cost["extra_errors"] == round((fired.value - fired.reference) * fired.n)
+    assert cost["extra_errors_per_day"] > cost["extra_errors"]
+    assert fired.evidence["worst_segments"][0]["segment"] == {"region": "asia"}
+    assert fired.onset is not None
+    assert fired.onset[0] <= START_US + HEALTHY * PANE_US <= fired.onset[1]
