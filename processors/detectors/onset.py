@@ -19,6 +19,7 @@ from processors.rows import Floats
 
 _LIKELY = math.log(20)
 _LEAST = 1e-6
+_SECOND_US = 1_000_000
 
 
 def between(  # noqa: PLR0917 - two distributions, and what the estimate rests on
@@ -34,7 +35,7 @@ def between(  # noqa: PLR0917 - two distributions, and what the estimate rests o
     earlier, later = max(float(-(p * ratio).sum()), _LEAST), max(float((q * ratio).sum()), _LEAST)
     low = since - _whole(_LIKELY * dispersion / earlier * per_event) - pane_us
     high = since + _whole(_LIKELY * dispersion / later * per_event) + pane_us
-    return max(low, 0), min(high, end)
+    return max(low // _SECOND_US * _SECOND_US, 0), min(-(-high // _SECOND_US) * _SECOND_US, end)
 
 
 def _smoothed(shares: Floats, n: float) -> Floats:
