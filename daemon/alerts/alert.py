@@ -170,8 +170,9 @@ class Alert:
     def news(self, held: Held) -> News:
         """Whether there is something to say now, or by and by, beside saying the same again.
 
-        Now: it fires for the first time, got worse, lost or gained the alert that explains it, was explained or
-        acknowledged for the first time, calls for another action, or is not held back any more. By and by: anything else that `Shown` shows.
+        Now: it fires for the first time, got worse, calls for another action, lost or gained the alert that explains
+        it, was explained or acknowledged for the first time, or is not held back any more. By and by: anything else
+        that `Shown` shows.
         """
         before, after = self.shown, self.showing(held)
         if before is None:

@@ -72,15 +72,16 @@ def test_a_version_that_errs_where_the_one_before_does_not_is_rolled_back(run: R
     assert _first(run, gone, "4").action == "retrain"
 
 
+def _in_asia(event: Event, rng: np.random.Generator) -> Event:
+    broken = event["segment"]["region"] == "asia" and rng.random() < 0.6
+    return {**event, "label": 1 - event["prediction"]} if broken else event
+
+
 def test_what_it_costs_where_it_is_worst_and_since_when(run: Run) -> None:
     """Extra errors since the onset; the segment that erred, and not the other; bounds that hold the onset."""
     rng = np.random.default_rng(1)
     panes = _panes(lambda answer, label, _: (answer, label))
-    for pane in panes[HEALTHY:]:
-        for event in pane:
-            if event["segment"]["region"] == "asia" and rng.random() < 0.6:
-                event["label"] = 1 - event["prediction"]
-    fired = _first(run, panes)
+    fired = _first(run, panes[:HEALTHY] + [[_in_asia(event, rng) for event in pane] for pane in panes[HEALTHY:]])
     assert fired.value is not None
     assert fired.reference is not None
     cost = fired.evidence["cost"]
