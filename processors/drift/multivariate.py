@@ -1,0 +1,322 @@
+"""Multivariate drift: do features still go together as they used to, whatever each of them does alone?
+
+A column that is joined to the wrong rows, a sensor mounted askew, a rule changed upstream: all may leave every
+feature's own distribution as it was. Each feature is seen from one of two sides (`views`, chosen from the version's
+first rows), and of each two features the share of predictions in which they are on the same side is a rate, judged by
+an e-detector in both directions (`detectors.rates`, which says what is proved). Two sides and a fixed share of each
+leave a pair one degree of freedom, and this is it. Counting all pairs of 20 features is a product of matrices: a tenth
+of a microsecond a prediction.
+
+A pair of which one feature has moved on its own is not judged meanwhile: that is feature drift, and said as such. All
+pairs of a version raise one alert together, which names the feature whose pairs changed most.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from processors.base import Action, Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.detectors import budget
+from processors.detectors.change import Change
+from processors.detectors.rates import Rates
+from processors.drift import views
+from processors.drift.pairs import MOST_FEATURES, UPPER, Pairs, features_of
+from processors.kernels.binning import NUMERIC, WIDTH
+from processors.profile import Profile
+from processors.profile.tokens import runs_by
+from processors.registry import register
+from processors.rows import Ints
+from processors.sampling import bottom_k, priorities
+from processors.slices import PredictionRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+_WINDOWS = Windows()
+_SAMPLE = 128
+_ENOUGH = 1_024
+_SEED = 11
+_NONE = np.uint64(2**64 - 1)
+_NEAR = 0.02
+
+
+class MultivariateDriftSettings(MonitorSettings):
+    """When a change of how features go together matters."""
+
+    min_effect: float = Field(0.05, gt=0, lt=0.5)
+    """Changes of the share in which two features agree by less than this are not worth an alert (absolute)."""
+    warmup: int = Field(500, ge=50)
+    """Predictions that a reference made of own events needs before it judges."""
+    pairs: int = Field(50_000, ge=1)
+    """Pairs of features watched in all; versions that come when these are in use are watched with fewer or none."""
+    batch: int = Field(100, ge=1)
+    """Predictions that are judged together."""
+
+
+@register("multivariate_drift")
+class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
+    """Rows in which two features are on the same side, by pair → the largest change, and an alert."""
+
+    consumes = "predictions"
+    Settings = MultivariateDriftSettings
+    alarm_share = 0.5
+
+    def __init__(self, settings: MultivariateDriftSettings) -> None:
+        super().__init__(settings)
+        self._detector = Rates(direction="both", min_effect=settings.min_effect, warmup=settings.warmup)
+        self._pairs = Pairs(self._detector, settings.pairs, settings.batch)
+
+    def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
+        """By version: sums of products of sides and rows in which both are known, of each pair, int64 (versions, 276).
+
+        `up` and `seen` are the same of single features, (versions, 24). Versions without views yet bring a sample of
+        their rows' bins instead. `sealed` has the views by version and each series' place among its features.
+        """
+        found = [(base, part) for base, part in runs_by(rows.base) if base >= 0]
+        keys = np.array([base for base, _ in found], np.int32)
+        columns = _nothing(len(keys))
+        has_views = np.zeros(len(profile.groups) + 1, np.bool_)
+        if sealed is not None and len(sealed["bases"]):
+            has_views[sealed["bases"][sealed["bases"] < len(profile.groups)]] = True
+            self._count(rows, found, sealed, has_views, columns)
+        for at, (base, part) in enumerate(found):
+            columns["n"][at] = len(part)
+            if not has_views[base]:
+                _sample(rows, profile, base, at, part, columns)
+        return Summary(keys, columns)
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        """Counts add up; of the samples the rows with the smallest hashes stay."""
+        if not len(a) or not len(b):
+            return a if len(a) else b
+        keys = np.union1d(a.keys, b.keys).astype(np.int32)
+        merged = _nothing(len(keys))
+        order = np.full((len(keys), 2 * _SAMPLE), _NONE, np.uint64)
+        bins = np.zeros((len(keys), 2 * _SAMPLE, MOST_FEATURES), np.uint8)
+        for place, part in ((slice(0, _SAMPLE), a), (slice(_SAMPLE, None), b)):
+            at = np.searchsorted(keys, part.keys)
+            order[at, place], bins[at, place] = part["order"], part["bins"]
+            for name in ("agree", "both", "up", "seen", "n"):
+                merged[name][at] += part[name]
+        for row in range(len(keys)):
+            first = np.lexsort((*bins[row].T[::-1], order[row]))[:_SAMPLE]
+            merged["order"][row], merged["bins"][row] = order[row][first], bins[row][first]
+        return Summary(keys, merged)
+
+    def initial(self) -> State:
+        return {
+            "sampled": {},
+            "pairs": self._pairs.initial(),
+            "budget": budget.initial(),
+            "windows": _WINDOWS.initial(),
+            "alerts": {},
+        }
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        verdict = Verdict(state)
+        if len(summary):
+            pairs = state["pairs"]
+            # Before views are chosen: this pane was measured with those that there were.
+            changes = self._pairs.step(pairs, summary, state["budget"], context)
+            self._say(state, changes, context, verdict)
+            for at, base in enumerate(summary.keys.tolist()):
+                if base not in pairs["versions"]:
+                    self._collect(state, summary, at, base, context.profile)
+        counted = Summary(summary.keys, {"n": summary["n"]} if len(summary) else {})
+        for due in _WINDOWS.add(state["windows"], counted, context):
+            verdict.readings.extend(self._readings(state, due, context.profile))
+        return Verdict(state, verdict.readings, verdict.findings, self._pairs.sealed(state["pairs"]))
+
+    def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
+        """Views, and how features go together in them, come from a reference that has enough rows."""
+        for base, part in runs_by(rows.base):
+            if base < 0 or len(part) < max(_ENOUGH, self.settings.warmup):
+                continue
+            numbers = features_of(context.profile, base)
+            self._pairs.forget(state["pairs"], frozenset([base]))
+            self._seal(state, base, numbers, _bins(rows, numbers, part), context.profile)
+            verdict = self.measure(rows, context.profile, self._pairs.sealed(state["pairs"]))
+            self._pairs.adopt(state["pairs"], base, verdict, int(np.searchsorted(verdict.keys, base)))
+        return Verdict(state, sealed=self._pairs.sealed(state["pairs"]))
+
+    def deadline(self, state: State) -> int | None:
+        return _WINDOWS.deadline(state["windows"])
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        self._pairs.forget(state["pairs"], groups)
+        budget.forget(state["budget"], groups)
+        _WINDOWS.forget(state["windows"], groups)
+        for group in groups:
+            state["sampled"].pop(group, None)
+            state["alerts"].pop(group, None)
+        return state
+
+    # Measuring.
+
+    @staticmethod
+    def _count(rows: PredictionRows, found: Any, sealed: Any, has_views: Any, columns: dict[str, Any]) -> None:
+        cells = rows.cells
+        places = sealed["place"]
+        mine = cells.series < len(places)
+        mine[mine] = (places[cells.series[mine]] >= 0) & has_views[rows.base[cells.row[mine]]]
+        row, series, bin_ = cells.row[mine], cells.series[mine], cells.bin[mine]
+        sides = np.zeros((len(rows), MOST_FEATURES), np.float32)
+        sides[row, places[series]] = sealed["side"][series, bin_]
+        for at, (base, part) in enumerate(found):
+            if has_views[base]:
+                some = sides[part]
+                known = np.abs(some)
+                # Sums of up to 2^24 ones are exact in single precision; a pane has fewer rows of one version.
+                columns["agree"][at] = (some.T @ some)[UPPER]
+                columns["both"][at] = (known.T @ known)[UPPER]
+                columns["up"][at], columns["seen"][at] = some.sum(axis=0), known.sum(axis=0)
+
+    # Judging.
+
+    def _collect(self, state: State, summary: Summary, at: int, base: int, profile: Profile) -> None:
+        """Keep a sample of a version's first rows; choose its views once there are enough."""
+        numbers = features_of(profile, base)
+        fresh = summary["bins"][at][summary["order"][at] != _NONE]
+        held = state["sampled"].get(base)
+        if held is None or held["numbers"].tolist() != numbers.tolist():
+            held = {"numbers": numbers, "bins": fresh[:0]}
+        held["bins"] = np.concatenate([held["bins"], fresh])
+        state["sampled"][base] = held
+        if len(held["bins"]) >= _ENOUGH:
+            del state["sampled"][base]
+            self._seal(state, base, numbers, held["bins"], profile)
+
+    def _seal(self, state: State, base: int, numbers: Ints, bins: Any, profile: Profile) -> None:
+        sample = bins[:, : len(numbers)]
+        numeric = profile.series_type[numbers] == NUMERIC
+        found = views.choose(sample, numeric) if len(numbers) else np.zeros((0, WIDTH), np.int8)
+        strength = np.abs(views.agreement(views.seen(found, sample))) if len(numbers) else np.zeros((0, 0))
+        self._pairs.open(state["pairs"], base, numbers, found, strength)
+
+    def _say(self, state: State, changes: list[tuple[int, Change]], context: Judging, verdict: Verdict) -> None:
+        """One finding for each version of which pairs changed their minds."""
+        by_version: dict[int, list[Change]] = {}
+        for base, change in changes:
+            by_version.setdefault(base, []).append(change)
+        for base, mine in sorted(by_version.items()):
+            alert = state["alerts"].get(base)
+            fired = [change for change in mine if change.kind == "fired"]
+            if alert is None and fired:
+                lead = max(fired, key=lambda change: (change.log_evidence, -change.key))
+                alert = state["alerts"][base] = self._lead(state, base, lead)
+                verdict.findings.append(self._finding("fired", base, alert, lead, context.profile))
+            elif alert is not None and not self._pairs.firing(state["pairs"], base):
+                del state["alerts"][base]
+                last = [change for change in mine if change.kind == "recovered"][-1]
+                verdict.findings.append(self._finding("recovered", base, alert, last, context.profile))
+            elif alert is not None:
+                same = [change for change in mine if change.key == alert["pair"] and change.kind == "updated"]
+                verdict.findings.extend(self._finding("updated", base, alert, one, context.profile) for one in same)
+
+    def _lead(self, state: State, base: int, lead: Change) -> dict[str, Any]:
+        """What the alert is about: of the two features of the pair the one whose pairs changed more, all in all."""
+        first, second = self._pairs.features(state["pairs"], base, lead.key)
+        moved = self._pairs.moved(state["pairs"], base)
+        if moved[second].sum() > moved[first].sum():
+            first, second = second, first
+        return {"pair": lead.key, "feature": first, "partner": second, "since": lead.since} | {
+            "unrelated": self._pairs.unrelated(state["pairs"], base, lead.key)
+        }
+
+    def _finding(self, kind: Any, base: int, alert: dict[str, Any], change: Change, profile: Profile) -> Finding:
+        numbers = features_of(profile, base)
+        feature, partner = (profile.series_feature[numbers[alert[name]]] for name in ("feature", "partner"))
+        return Finding(
+            kind=kind,
+            monitor=self.name,
+            series="dependence",
+            group=profile.groups[base],
+            since=alert["since"],
+            value=change.value,
+            n=change.n,
+            summary=_sentence(kind, model_words(profile.groups[base]), feature, partner, change),
+            feature=feature,
+            reference=change.reference,
+            low=change.low,
+            high=change.high,
+            severity="warning",
+            action="none" if kind == "recovered" else _action(change, alert["unrelated"]),
+            provisional=change.provisional,
+            evidence={"features": [feature, partner]},
+        )
+
+    def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
+        """The largest recent change of a pair, where there is a reference."""
+        readings = []
+        for at, base in enumerate(due.keys.tolist()):
+            if base not in state["pairs"]["versions"]:
+                continue
+            moved = self._pairs.moved(state["pairs"], base)
+            if not moved.size or not moved.max() > 0:
+                continue
+            first, second = (int(place) for place in np.unravel_index(np.argmax(moved), moved.shape))
+            names = [profile.series_feature[number] for number in features_of(profile, base)]
+            details = {"features": [names[first], names[second]], **self._pairs.watched(state["pairs"], base)}
+            where = profile.groups[base], float(moved[first, second]), int(due.summary["n"][at])
+            bounds = int(due.start[at]), int(due.end[at])
+            readings.append(Reading(self.name, "dependence", *where, *bounds, reference=0.0, details=details))
+        return readings
+
+
+def _nothing(size: int) -> dict[str, Any]:
+    pairs = MOST_FEATURES * (MOST_FEATURES - 1) // 2
+    return {
+        "agree": np.zeros((size, pairs), np.int64),
+        "both": np.zeros((size, pairs), np.int64),
+        "up": np.zeros((size, MOST_FEATURES), np.int64),
+        "seen": np.zeros((size, MOST_FEATURES), np.int64),
+        "n": np.zeros(size, np.int64),
+        "order": np.full((size, _SAMPLE), _NONE, np.uint64),
+        "bins": np.zeros((size, _SAMPLE, MOST_FEATURES), np.uint8),
+    }
+
+
+def _sample(  # noqa: PLR0917 - rows of a version, and where they go
+    rows: PredictionRows, profile: Profile, base: int, at: int, part: Any, columns: dict[str, Any]
+) -> None:
+    numbers = features_of(profile, base)
+    if not len(numbers):
+        return
+    bins = _bins(rows, numbers, part)
+    # Equal hashes (one id, several versions or times) are told apart by the bins, here as in `merge`.
+    order = np.lexsort(bins.T[::-1])
+    key = rows.table.key[part][order]
+    chosen = order[bottom_k(key, np.zeros(len(key), np.int32), _SAMPLE, _SEED)]
+    columns["order"][at, : len(chosen)] = priorities(rows.table.key[part][chosen], _SEED)
+    columns["bins"][at, : len(chosen)] = bins[chosen]
+
+
+def _bins(rows: PredictionRows, numbers: Ints, part: Any) -> Any:
+    """Bins of some rows of one version, uint8 of shape (rows, 24); absent ones are 0."""
+    place = np.full(int(rows.cells.series.max(initial=-1)) + 1, -1, np.int64)
+    mine = numbers[numbers < len(place)]
+    place[mine] = np.arange(len(numbers))[numbers < len(place)]
+    table = np.zeros((len(rows), MOST_FEATURES), np.uint8)
+    at = place[rows.cells.series]
+    known = at >= 0
+    table[rows.cells.row[known], at[known]] = rows.cells.bin[known]
+    return table[part]
+
+
+def _action(change: Change, unrelated: float) -> Action:
+    """What went together and does so no more is joined wrongly somewhere; what changes otherwise may be the world."""
+    apart = change.low - _NEAR <= unrelated <= change.high + _NEAR
+    return "fix_feature" if apart and abs(change.reference - unrelated) > 2 * _NEAR else "retrain"
+
+
+def _sentence(kind: str, subject: str, feature: str, partner: str, change: Change) -> str:
+    both = f"{subject}: features {feature} and {partner}"
+    if kind == "recovered":
+        return f"{both} go together again as they used to ({change.n:,} predictions)."
+    return (
+        f"{both} no longer go together as they used to: they are both on their upper or both on their lower side "
+        f"in {percent(change.value)} of the predictions, was {percent(change.reference)} "
+        f"({basis(change.n, 'predictions', change.since)})."
+    )

@@ -1,0 +1,223 @@
+"""Pairs of features: which are watched of each version, how often they agree, and what a detector makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from processors.base import Judging, State, Summary
+from processors.detectors import budget
+from processors.detectors.change import Change
+from processors.detectors.rates import Rates
+from processors.drift.views import Views
+from processors.kernels.binning import CATEGORICAL, NUMERIC, WIDTH
+from processors.profile import Profile
+from processors.rows import Bools, Floats, Ints, Longs
+
+MOST_FEATURES = 24
+"""Features of a version whose pairs are watched: the first that were admitted, which are the most frequent."""
+
+UPPER = np.triu_indices(MOST_FEATURES, 1)
+"""Rows and columns of all pairs of so many features, in their order."""
+
+_RECENT = 500.0
+"""Half-life, in predictions, of what is told of lately."""
+_SETTLED = 4_000
+_KNOWN = 500
+_SIZES = {"agree": len(UPPER[0]), "both": len(UPPER[0]), "up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
+_MOVED, _MOVED_Z = 0.05, 4.0
+"""A feature has moved on its own if its share differs by that much, and by that many standard errors."""
+
+
+def features_of(profile: Profile, base: int) -> Ints:
+    """Numbers of the series of a version whose pairs may be watched, ascending."""
+    types = profile.series_type
+    numbers = sorted(n for n in profile.series_of(base).values() if types[n] in (NUMERIC, CATEGORICAL))
+    return np.array(numbers[:MOST_FEATURES], np.int32)
+
+
+class Pairs:
+    """The pairs of all versions. Holds no data itself; the state is a tree.
+
+    Every pair watched has a slot, its series number for the detector; slots of versions that retire are given again.
+    """
+
+    def __init__(self, detector: Rates, most: int, batch: int) -> None:
+        self._detector, self._most, self._batch = detector, most, batch
+
+    def initial(self) -> State:
+        """No version is watched."""
+        return {"versions": {}, "free": [], "slots": 0, "drift": self._detector.initial()}
+
+    def open(self, state: State, base: int, numbers: Ints, views: Views, strength: Floats) -> None:
+        """Begin with a version: its series, their views, and how strongly each two agreed in the sample."""
+        wanted = [
+            (-float(strength[first, second]), pair, first, second)
+            for pair, (first, second) in enumerate(zip(*(side.tolist() for side in UPPER), strict=True))
+            if second < len(numbers)
+        ]
+        room = len(state["free"]) + self._most - state["slots"]
+        chosen = sorted(pair for _, pair, _, _ in sorted(wanted)[: max(room, 0)])
+        state["versions"][base] = {
+            "numbers": numbers,
+            "views": views,
+            "of": len(wanted),
+            "pair": np.array(chosen, np.int64),
+            "slot": np.array(sorted(self._slot(state) for _ in chosen), np.int32),
+            "start": -1,
+            "waiting": _sums(),
+            "recent": _sums(),
+            "usual": _sums(),
+        }
+
+    def sealed(self, state: State) -> Any:
+        """What measuring needs: versions with views, and by series its place among the features and its sides."""
+        bases = np.array(sorted(state["versions"]), np.int32)
+        top = max((int(v["numbers"].max(initial=-1)) for v in state["versions"].values()), default=-1)
+        place = np.full(top + 1, -1, np.int16)
+        side = np.zeros((top + 1, WIDTH), np.int8)
+        for version in state["versions"].values():
+            place[version["numbers"]] = np.arange(len(version["numbers"]))
+            side[version["numbers"]] = version["views"]
+        return {"bases": bases, "place": place, "side": side}
+
+    def step(self, state: State, summary: Summary, spent: State, context: Judging) -> list[tuple[int, Change]]:
+        """Take in a pane; returns (version, change) of each pair that changed its mind."""
+        due: dict[int, list[int]] = {}
+        for at, base in enumerate(summary.keys.tolist()):
+            version = state["versions"].get(base)
+            if version is None or not len(version["pair"]):
+                continue
+            if version["start"] < 0:
+                version["start"] = context.start
+            _add(version["waiting"], {name: summary[name][at] for name in _SIZES})
+            if version["waiting"]["n"][0] >= self._batch:
+                due.setdefault(version["start"], []).append(base)
+        changes = []
+        for start, bases in sorted(due.items()):
+            changes += self._judge(state, bases, start, spent, context)
+        return changes
+
+    def adopt(self, state: State, base: int, summary: Summary, at: int) -> None:
+        """Let counts of a reference be what is usual of a version."""
+        version = state["versions"][base]
+        _add(version["usual"], {name: summary[name][at] for name in _SIZES})
+        order = np.argsort(version["slot"])
+        hits, trials = _rates(version["usual"], version["pair"])
+        self._detector.adopt(state["drift"], version["slot"][order], hits[order], trials[order])
+
+    def forget(self, state: State, groups: frozenset[int]) -> None:
+        """Free the slots of these versions."""
+        for base in sorted(groups):
+            version = state["versions"].pop(base, None)
+            if version is not None:
+                slots = version["slot"].tolist()
+                self._detector.forget(state["drift"], frozenset(slots))
+                state["free"] = sorted([*state["free"], *slots], reverse=True)
+
+    def firing(self, state: State, base: int) -> bool:
+        """Does any pair of a version fire?"""
+        return bool(self._detector.firing(state["drift"], state["versions"][base]["slot"]).any())
+
+    def features(self, state: State, base: int, slot: int) -> tuple[int, int]:
+        """Places of the two features of a pair."""
+        version = state["versions"][base]
+        pair = int(version["pair"][np.searchsorted(version["slot"], slot)])
+        return int(UPPER[0][pair]), int(UPPER[1][pair])
+
+    def unrelated(self, state: State, base: int, slot: int) -> float:
+        """How often a pair would agree if its features had nothing to do with each other."""
+        usual = state["versions"][base]["usual"]
+        mean = usual["up"] / np.maximum(usual["seen"], 1)
+        first, second = self.features(state, base, slot)
+        return float((1 + mean[first] * mean[second]) / 2)
+
+    def moved(self, state: State, base: int) -> Floats:
+        """By how much each two features agree more or less often than usual lately, beyond chance; symmetric."""
+        version = state["versions"][base]
+        size = len(version["numbers"])
+        table = np.zeros((size, size))
+        hits, trials = self._detector.reference_of(state["drift"], version["slot"])
+        recent, n = _rates(version["recent"], version["pair"])
+        known = (trials > 0) & (n >= self._batch / 2)
+        usual = np.where(known, hits / np.maximum(trials, 1), 0.5)
+        error = np.sqrt(usual * (1 - usual) * (1 / np.maximum(n, 1) + 1 / np.maximum(trials, 1)))
+        beyond = np.abs(recent / np.maximum(n, 1) - usual) - 2 * error
+        first, second = UPPER[0][version["pair"]], UPPER[1][version["pair"]]
+        table[first, second] = table[second, first] = np.where(known, np.maximum(beyond, 0), 0)
+        return table
+
+    def watched(self, state: State, base: int) -> dict[str, int]:
+        """How many pairs of a version are watched, of how many."""
+        version = state["versions"][base]
+        return {"pairs": len(version["pair"]), "of": version["of"]}
+
+    def _judge(
+        self, state: State, bases: list[int], start: int, spent: State, context: Judging
+    ) -> list[tuple[int, Change]]:
+        keys = np.array(sorted(bases), np.int32)
+        weights = budget.weights(spent, keys, budget.models_of(context.profile, keys), context)
+        slots, hits, trials, weight, owner = [], [], [], [], {}
+        for base, mine in zip(keys.tolist(), weights.tolist(), strict=True):
+            version = state["versions"][base]
+            hit, n = _rates(version["waiting"], version["pair"])
+            steady = self._remember(version)
+            apart = ~(steady[UPPER[0][version["pair"]]] & steady[UPPER[1][version["pair"]]])
+            slots.append(version["slot"])
+            hits.append(hit)
+            trials.append(np.where(apart, 0, n))
+            weight.append(np.full(len(hit), mine / len(hit)))
+            owner.update(dict.fromkeys(version["slot"].tolist(), base))
+        order = np.argsort(np.concatenate(slots), kind="stable")
+        keys, hit, n = (np.concatenate(column)[order] for column in (slots, hits, trials))
+        shares = np.concatenate(weight)[order]
+        changes = self._detector.step(state["drift"], keys, hit, n, start, context.end, shares)
+        return [(owner[change.key], change) for change in changes]
+
+    @staticmethod
+    def _remember(version: State) -> Bools:
+        """Put what waits to what is recent and usual; says which features are what they used to be on their own."""
+        waiting, recent, usual = version["waiting"], version["recent"], version["usual"]
+        fade = 0.5 ** (float(waiting["n"][0]) / _RECENT)
+        recent = version["recent"] = {name: fade * total for name, total in recent.items()}
+        _add(recent, waiting)
+        steady = _alike(recent, usual) & _alike(waiting, usual)
+        if usual["n"][0] < _SETTLED and steady.all():
+            _add(usual, waiting)
+        version["waiting"], version["start"] = _sums(), -1
+        return steady
+
+    @staticmethod
+    def _slot(state: State) -> int:
+        if state["free"]:
+            return int(state["free"].pop())
+        state["slots"] += 1
+        return int(state["slots"]) - 1
+
+
+def _sums() -> dict[str, Floats]:
+    return {name: np.zeros(size) for name, size in _SIZES.items()}
+
+
+def _alike(now: dict[str, Floats], usual: dict[str, Floats]) -> Bools:
+    """Which features' shares are what they usually are, as far as so many rows tell?"""
+    side, side_before = (one["up"] / np.maximum(one["seen"], 1) for one in (now, usual))
+    known, known_before = (one["seen"] / np.maximum(one["n"], 1) for one in (now, usual))
+    error = np.sqrt((1 - side_before**2 + 0.01) / np.maximum(now["seen"], 1))
+    same_side = np.abs(side - side_before) <= 2 * _MOVED + _MOVED_Z * error
+    error = np.sqrt((known_before * (1 - known_before) + 0.01) / np.maximum(now["n"], 1))
+    as_known = np.abs(known - known_before) <= _MOVED + _MOVED_Z * error
+    return np.asarray((same_side & as_known) | (usual["n"] < _KNOWN))
+
+
+def _add(sums: dict[str, Floats], more: Mapping[str, Any]) -> None:
+    for name in _SIZES:
+        sums[name] = sums[name] + more[name]
+
+
+def _rates(sums: dict[str, Floats], pair: Longs) -> tuple[Floats, Floats]:
+    """Rows in which the two of each pair agree, and in which both are known."""
+    n = sums["both"][pair]
+    return (n + sums["agree"][pair]) / 2, n
