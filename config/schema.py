@@ -53,9 +53,11 @@ class Window(Section):
     """When a reading leaves."""
 
     events: Count = 1_000
-    """A reading leaves once it rests on this many events ..."""
+    """A reading leaves once it rests on this many events, ..."""
+    min_span: Duration = Duration.parse("1m")
+    """... though no more often than this, ..."""
     max_span: Positive = Duration.parse("10m")
-    """... or on this much time, whichever comes first ..."""
+    """... or on this much time, ..."""
     min_events: Count = 30
     """... though not on fewer events than this, unless they span a day (or `max_span`, if that is longer)."""
 

@@ -363,6 +363,7 @@ def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Setting
         window_events=config.window.events,
         window_span=int(config.window.max_span),
         window_min_events=config.window.min_events,
+        window_min_span=int(config.window.min_span),
         budget=Budget(1 / alerts.false_alarms.horizon, 1 / alerts.fleet_false_alarms.horizon),
         retire_after=lambda model: int(of_model(model).retire_after or 0),
         label_wait=lambda model: int(of_model(model).labels.wait or config.labels.wait),

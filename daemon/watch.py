@@ -102,6 +102,7 @@ class Settings:
     window_events: int
     window_span: int
     window_min_events: int
+    window_min_span: int
     budget: Budget
     retire_after: Callable[[str], int]
     """By model: how long a version may be without predictions."""
@@ -395,6 +396,7 @@ class Watch:
             window_events=settings.window_events,
             window_span=settings.window_span,
             window_min_events=settings.window_min_events,
+            window_min_span=settings.window_min_span,
             pane_us=settings.pane_us,
             last=last,
             coverage=_Coverage(self._counts, keep_rate, settings),

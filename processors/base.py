@@ -135,6 +135,8 @@ class Judging:
     """Label coverage and keep-rate by model, from the ledger: {model: {"coverage", "keep_rate"}}."""
     window_min_events: int = 1
     """A window that spans enough but holds fewer events than this waits for more."""
+    window_min_span: int = 0
+    """A window that holds enough but spans less than this waits, so that a fast key does not read out each pane."""
 
 
 @dataclass(frozen=True, slots=True)

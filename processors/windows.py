@@ -1,7 +1,7 @@
 """Windows: a key's panes added up until they are worth a reading.
 
 Readings leave when a window closes, not each pane. A key's window opens with the first pane that brings something for
-it and closes once it holds `window_events` events, or spans `window_span` and holds `window_min_events`, or spans
+it and closes once it holds `window_events` events and spans `window_min_span`, or spans `window_span` and holds `window_min_events`, or spans
 `LONGEST`, or at the end of a finite input. So a sparse key's readings rest on more than an event or two. No window
 bridges a silence longer than it may span: what comes after that opens the next one.
 
@@ -119,6 +119,7 @@ class Windows:
         full = self._run_out(state, context.end)
         if len(summary):
             many = state["columns"][self.count_column][summary.keys] >= context.window_events
+            many &= context.end - state["start"][summary.keys] >= context.window_min_span
             if many.any():
                 full = np.union1d(full, summary.keys[many])
         return full

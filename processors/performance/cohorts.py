@@ -1,6 +1,7 @@
 """Cohorts: outcomes by the hour of their prediction, whenever their labels came and however often they changed.
 
-A cohort opens with its first outcome and is read when enough of it is new, at most once a window's span. It is final
+A cohort opens with its first outcome and is read when enough of it is new, at most once a window's span, and one that
+holds fewer outcomes than a window must (`window_min_events`) once a day. It is final
 once `labels.wait` has passed since its hour ended (or, for a backfill, since it opened), and then freed. The number
 of open ones is bounded; beyond it the oldest become final early. What comes for a cohort after that is counted.
 """
@@ -17,6 +18,7 @@ from processors.performance import entries as cube
 from processors.performance.entries import Entries, Shelf
 from processors.profile import HOUR_US
 from processors.rows import Bools, Ints, Longs
+from processors.windows import LONGEST
 
 _COLUMNS = ("unit", "n", "fresh", "revision", "read_at", "final_at")
 _NEVER = np.iinfo(np.int64).min
@@ -59,13 +61,14 @@ class Cohorts:
         self._note(state, pane, context, wait_us)
         return self._read(state, context)
 
-    def deadline(self, state: State, span: int) -> int | None:
+    def deadline(self, state: State, span: int, enough: int) -> int | None:
         """When the next cohort is ready even if nothing comes."""
         table = state["table"]
         if not len(table["unit"]):
             return None
         worth = _worth_reading(table)
-        times = np.concatenate([table["final_at"], table["read_at"][worth] + span])
+        waits = _waits(table["n"][worth], span, enough)
+        times = np.concatenate([table["final_at"], table["read_at"][worth] + waits])
         return int(times.min())
 
     def forget(self, state: State, groups: frozenset[int]) -> None:
@@ -121,7 +124,8 @@ class Cohorts:
         table = state["table"]
         over = self._beyond_bounds(table["unit"])
         final = (context.end >= table["final_at"]) | over
-        due = _worth_reading(table) & (context.end - table["read_at"] >= context.window_span)
+        waits = _waits(table["n"], context.window_span, context.window_min_events)
+        due = _worth_reading(table) & (context.end - table["read_at"] >= waits)
         if context.last:
             due |= table["fresh"] > 0
         chosen = np.flatnonzero(due | final)
@@ -154,6 +158,11 @@ class Cohorts:
         np.maximum.at(state["closed"], cube.group_of(units), cube.hour_of(units))
         self._shelf.remove(state["runs"], units)
         state["table"] = {name: column[~gone] for name, column in table.items()}
+
+
+def _waits(n: Longs, span: int, enough: int) -> Longs:
+    """How long after its last reading each cohort is read again."""
+    return np.where(n >= enough, span, max(span, LONGEST))
 
 
 def _worth_reading(table: dict[str, Any]) -> Bools:

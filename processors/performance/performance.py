@@ -83,6 +83,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
             "totals": self._totals.initial(),
             "cohorts": self._cohorts.initial(),
             "span": 0,
+            "enough": 1,
         }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
@@ -91,7 +92,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         Cohorts come first: totals tell what came too late for one.
         """
         pane = cube.from_summary(summary)
-        state["span"] = context.window_span
+        state["span"], state["enough"] = context.window_span, context.window_min_events
         request = Request()
         self._ask_cohorts(state, pane, context, request)
         self._ask_windows(state, pane, context, request)
@@ -99,7 +100,8 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
 
     def deadline(self, state: State) -> int | None:
         """When the next window or cohort is due though nothing comes."""
-        times = [self._windows.deadline(state["windows"]), self._cohorts.deadline(state["cohorts"], state["span"])]
+        due = self._cohorts.deadline(state["cohorts"], state["span"], state.get("enough", 1))
+        times = [self._windows.deadline(state["windows"]), due]
         return min((time for time in times if time is not None), default=None)
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,15 @@ def test_a_window_closes_once_it_holds_enough_events() -> None:
     assert flat(windows.add(state, counts(k0=60, k3=10), context(10))) == [(0, 120, 0, 20)]
     assert flat(windows.add(state, counts(k3=79), context(20))) == []
     assert flat(windows.add(state, counts(k0=1, k3=1), context(30))) == [(3, 100, 0, 40)]
+
+
+def test_a_fast_key_is_read_no_more_often_than_the_least_span() -> None:
+    """What comes meanwhile belongs to the window that was full already."""
+    windows = Windows()
+    state = windows.initial()
+    slow = [replace(context(start), window_min_span=30) for start in range(0, 60, 10)]
+    found = [flat(windows.add(state, counts(k0=100), each)) for each in slow]
+    assert found == [[], [], [(0, 300, 0, 30)], [], [], [(0, 300, 30, 60)]]
 
 
 def test_a_window_closes_when_it_spans_enough_though_another_key_brought_the_pane() -> None:

@@ -35,10 +35,11 @@ class Run:
         window_span: int = 600_000_000,
         restart: bool = False,
         coverage: Mapping[str, Any] | None = None,
+        enough: int = 1,
     ) -> None:
         self.monitor, self.profile, self.restart = monitor, profile or Profile(), restart
         self.limits = (window_events, window_span)
-        self.coverage = dict(coverage or {})
+        self.coverage, self.enough = dict(coverage or {}), enough
         self.state = monitor.initial()
         self.readings: list[Reading] = []
         self.findings: list[Finding] = []
@@ -52,7 +53,10 @@ class Run:
         table = replace(table, time=np.full(len(table), at, np.int64))
         rows = self.profile.locate_outcomes(table, at, at + PANE_US)
         summary = self.monitor.measure(rows, self.profile, None)
-        context = Judging(at, at + PANE_US, self.profile, 0.0, *self.limits, PANE_US, last=last, coverage=self.coverage)
+        context = Judging(
+            at, at + PANE_US, self.profile, 0.0, *self.limits, PANE_US, last=last, coverage=self.coverage,
+            window_min_events=self.enough,
+        )  # fmt: skip
         verdict = self.monitor.judge(self.state, summary, context)
         self.state = unpack(pack(verdict.state)) if self.restart else verdict.state
         self.readings += verdict.readings

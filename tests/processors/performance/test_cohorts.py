@@ -140,6 +140,17 @@ def test_a_cohort_is_read_at_most_once_a_span_and_when_a_tenth_is_new() -> None:
     assert not [reading for reading in trickle if reading.scope == "cohort"]
 
 
+def test_a_small_cohort_is_read_once_a_day() -> None:
+    """One that holds fewer outcomes than a window must is not read again for each of them."""
+    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), enough=3)
+    run.add([outcome(0, 1, 1)])
+    day_later = START_US + 25 * HOUR_US
+    assert by_series(run.add([outcome(1, 1, 0)], START_US + 2 * HOUR_US), "cohort") == {}
+    assert by_series(run.add([], day_later), "cohort")["accuracy"].n == 2
+    found = run.add([outcome(n, 1, 1) for n in (2, 3)], day_later + HOUR_US)
+    assert by_series(found, "cohort")["accuracy"].n == 4
+
+
 def test_a_cohort_is_not_read_before_its_hour_is_over() -> None:
     """Half an hour's outcomes are not the hour's."""
     run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}))
