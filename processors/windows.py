@@ -1,9 +1,10 @@
 """Windows: a key's panes added up until they are worth a reading.
 
 Readings leave when a window closes, not each pane. A key's window opens with the first pane that brings something for
-it and closes once it holds `window_events` events and spans `window_min_span`, or spans `window_span` and holds `window_min_events`, or spans
-`LONGEST`, or at the end of a finite input. So a sparse key's readings rest on more than an event or two. No window
-bridges a silence longer than it may span: what comes after that opens the next one.
+it and closes once it holds `window_events` events and spans `window_min_span`, or spans `window_span` and holds
+`window_min_events`, or spans `LONGEST`, or at the end of a finite input. So a sparse key's readings rest on more than
+an event or two, and a fast key is not read out each pane. No window bridges a silence longer than it may span: what
+comes after that opens the next one.
 
     windows = Windows(count_column="n")
     state["windows"] = windows.initial()

@@ -72,7 +72,8 @@ class World:
         self.profile = Profile(limits=Limits())
         self.ledger = Ledger(PANE, Waits(), 10**6, self.profile.base_of)
         settings = Settings(
-            pane_us=PANE, window_events=100, window_span=HOUR, window_min_events=10, window_min_span=0, budget=Budget(1e-12, 3e-12),
+            pane_us=PANE, window_events=100, window_span=HOUR, window_min_events=10, window_min_span=0,
+            budget=Budget(1e-12, 3e-12),
             retire_after=lambda _: retire, label_wait=lambda _: HOUR, longest_wait=HOUR,
         )  # fmt: skip
         self.watch = Watch(self.profile, [Watched(each, 0.5, wants) for each in monitors], settings)
