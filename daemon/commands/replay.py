@@ -31,12 +31,18 @@ def add(commands: Any) -> None:
     parser.add_argument("--alerts", type=Path, metavar="FILE", help="write alerts there instead of printing them")
     parser.add_argument("--readings", type=Path, metavar="FILE", help="write readings there")
     parser.add_argument("--dead-letters", type=Path, metavar="FILE", help="write events that are refused there")
+    parser.add_argument(
+        "--compare", type=Path, metavar="OLD", help="show what would be alerted otherwise than by this configuration"
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="with --compare: write the comparison as a page, too")
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay to the end."""
     _refuse(arguments)
+    if arguments.compare is not None:
+        return _compare(arguments)
     config = configuration.load(arguments.config, source_required=False)
 
     from daemon import app, telemetry
@@ -56,6 +62,29 @@ def run(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    """Replay with either configuration, and tell what is different."""
+    new = configuration.load(arguments.config, source_required=False)
+    old = configuration.load(arguments.compare, source_required=False)
+
+    from daemon import telemetry
+    from daemon.preview import previewing
+
+    telemetry.configure("error", new.log.format)
+    outputs = {name: getattr(arguments, name) for name in _OUTPUTS}
+    before = previewing.replayed(old, arguments.input, watched)
+    after = previewing.replayed(new, arguments.input, watched, **outputs)
+    names = (str(arguments.compare), str(arguments.config or "the defaults"))
+    previewing.tell(before, after, names, int(new.time.pane), html=arguments.html)
+    return exits.OK
+
+
+def watched(pipeline: Any, stop: Any) -> Any:
+    """The question whether to stop, asked with a look at how far the replay is."""
+    progress = Progress(sys.stderr, time.monotonic, lambda: getattr(pipeline.parts.source, "progress", (0, 0)))
+    return progress.with_each(stop)
+
+
 def _refuse(arguments: argparse.Namespace) -> None:
     """Say what is wrong with the files before anything of them is touched. Raises `Ended` or OSError."""
     inputs: set[Path] = set()
@@ -64,8 +93,12 @@ def _refuse(arguments: argparse.Namespace) -> None:
             raise exits.Ended(exits.USAGE, f"{path}: is given twice. Each file is a partition: give it once.")
         inputs.add(path.resolve())
         _readable(path)
+    if arguments.html is not None and arguments.compare is None:
+        raise exits.Ended(exits.USAGE, "--html: shows a comparison. Name the other configuration with --compare.")
+    if arguments.compare is not None:
+        _readable(arguments.compare)
     outputs: set[Path] = set()
-    for name in _OUTPUTS:
+    for name in (*_OUTPUTS, "html"):
         output: Path | None = getattr(arguments, name)
         if output is None:
             continue

@@ -58,7 +58,7 @@ def test_a_wrong_command_line_is_a_usage_error(wrong: list[str], tmp_path: Path)
     assert refused.stderr.startswith("usage: vigild")
 
 
-@pytest.mark.parametrize("later", [["dlq", "list"], ["dlq", "replay"], ["report"]])
+@pytest.mark.parametrize("later", [["dlq", "list"], ["dlq", "replay"]])
 def test_what_is_to_come_says_so_in_one_line(later: list[str], tmp_path: Path) -> None:
     """A command of the design that does not exist yet is no crash, and names what to do until then."""
     refused = vigild(*later, cwd=tmp_path)
