@@ -1,12 +1,19 @@
 """How much more than independent draws does a rate vary from pane to pane?
 
-Batch means at three scales (1, 16 and 256 panes): at each the variance of the blocks' rates is compared with that
-of independent draws; the ratio at the longest scale tends to the long-run variance ratio. What the detectors divide
-their evidence by is the largest over the scales of the ratio's upper 99% bound, at least 1; of a scale with fewer than
-100 blocks only the ratio itself, for its bound would say nothing but that there are few. A scale of which fewer than
-ten blocks are known is taken to exceed the one below by as much as that surely (99%) exceeds independence: dependence
-that has not ended at 16 panes goes on until seen to end. Measured only: how well that guards against dependence longer
-than the longest scale, such as a daily cycle.
+Batch means at three scales (1, 16 and 256 panes; the longest block ends after an hour too, if it has 32 panes by
+then): at each, the variance of the blocks' rates is compared with that of independent draws; the ratio at the longest
+scale tends to the long-run variance ratio. What the detectors divide their evidence by is the largest over the scales
+of the ratio's upper 99% bound, at least 1; of a scale with fewer than 100 blocks only the ratio itself, for its bound
+would say nothing but that there are few. A scale of which fewer than ten blocks are known is taken to exceed the one
+below by as much as that surely (99%) exceeds independence: dependence that has not ended at 16 panes goes on until
+seen to end.
+
+Once two dozen of the longest blocks are known, the variance is told by squared differences of successive blocks [1]
+instead, which leave out what changes slower than a block: the hours of the day are for `seasons`. Measured only (`make
+bench-alarms`): how well that guards against dependence longer than the longest scale.
+
+[1] J. von Neumann (1941), "Distribution of the ratio of the mean square successive difference to the variance", Ann.
+Math. Stat. 12; successive differences overlap, so that k of them are worth 2/3 k degrees of freedom.
 """
 
 from __future__ import annotations
@@ -15,33 +22,47 @@ import numpy as np
 
 from processors.base import State
 from processors.detectors.bounds import chi2_quantile, normal_quantile
+from processors.detectors.change import HOUR_US
 from processors.detectors.columns import Layout
 from processors.rows import Floats, Ints
 
 SCALES = (1, 16, 256)
-MOST = 100.0
+MOST = 1e6
 
 _Z = normal_quantile(0.01)
 _FEWEST, _MANY = 10, 100
 _N = len(SCALES)
 
+_WORTH = 2 / 3
+_STEPS = 24
+_LONGEST_US, _LONGEST_PANES = HOUR_US, 32
+
 LAYOUT: Layout = {
     "open": (np.float64, (3, _N), 0),  # panes, hits and trials of the block that is being filled
-    "live": (np.float64, (4, _N), 0),  # blocks, sums of hits^2 / trials, hits and trials
-    "pending": (np.float64, (4, _N), 0),
-    "kept": (np.float64, (4, _N), 0),
+    "open_start": (np.int64, (), 0),  # of the longest block
+    "last": (np.float64, (2, _N), 0),  # hits and trials of the block before; no trials: none
+    "live": (np.float64, (5, _N), 0),  # blocks, sums of hits^2 / trials, of squared differences, of hits and of trials
+    "pending": (np.float64, (5, _N), 0),
+    "kept": (np.float64, (5, _N), 0),
 }
 """What panes teach is used only when they have joined the reference: `live`, then `pending`, then `kept`."""
 
 
-def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats) -> None:
-    """Take in one pane of each of `keys` (`trials` above 0)."""
+def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats, start: int) -> None:  # noqa: PLR0917 - a pane
+    """Take in one pane of each of `keys` (`trials` above 0), which began at `start` (microseconds)."""
     pane = np.stack([np.ones(len(keys)), hits, trials], axis=1)
     filled = state["open"][keys] + pane[:, :, None]
+    first = filled[:, 0, _N - 1] <= 1
+    state["open_start"][keys] = began = np.where(first, start, state["open_start"][keys])
     full = filled[:, 0] >= np.array(SCALES)
+    full[:, _N - 1] |= (start - began >= _LONGEST_US) & (filled[:, 0, _N - 1] >= _LONGEST_PANES)
     _, block_hits, block_trials = np.moveaxis(filled, 1, 0)
-    block = np.stack([np.ones(full.shape), block_hits**2 / block_trials, block_hits, block_trials], axis=1)
+    last_hits, last_trials = np.moveaxis(state["last"][keys], 1, 0)
+    known = np.maximum(last_trials, 1e-12)
+    step = (block_hits / block_trials - last_hits / known) ** 2 / (1 / block_trials + 1 / known) * (last_trials > 0)
+    block = np.stack([np.ones(full.shape), block_hits**2 / block_trials, step, block_hits, block_trials], axis=1)
     state["live"][keys] += block * full[:, None]
+    state["last"][keys] = np.where(full[:, None], np.stack([block_hits, block_trials], axis=1), state["last"][keys])
     state["open"][keys] = np.where(full[:, None], 0, filled)
 
 
@@ -55,16 +76,18 @@ def promote(state: State, keys: Ints) -> None:
 def drop(state: State, keys: Ints) -> None:
     """Drop what was learnt from panes that led to an alarm."""
     state["live"][keys] = state["pending"][keys] = state["kept"][keys]
-    state["open"][keys] = 0
+    state["open"][keys] = state["last"][keys] = 0
 
 
 def dispersion(state: State, keys: Ints) -> Floats:
     """What to divide the evidence of each of `keys` by, from 1 to `MOST`."""
-    blocks, squares, hits, trials = np.moveaxis(state["kept"][keys], 1, 0)
+    blocks, squares, steps, hits, trials = np.moveaxis(state["kept"][keys], 1, 0)
+    stepping = blocks[:, -1:] >= _STEPS
     rate = hits / np.maximum(trials, 1)
-    freedom = np.maximum(blocks - 1, 1)
-    variance = rate * (1 - rate)
-    ratio = np.where(variance > 0, (squares - rate**2 * trials) / (freedom * np.maximum(variance, 1e-12)), 1.0)
+    variance = np.maximum(rate * (1 - rate), 1e-12)
+    freedom = np.maximum((blocks - 1) * np.where(stepping, _WORTH, 1.0), 1)
+    scatter = np.where(stepping, steps / np.maximum(blocks - 1, 1), (squares - rate**2 * trials) / freedom)
+    ratio = np.where(rate * (1 - rate) > 0, scatter / variance, 1.0)
     few = chi2_quantile(_Z, freedom), chi2_quantile(-_Z, freedom)
     bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), ratio)
     known = blocks > _FEWEST

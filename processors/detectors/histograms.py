@@ -1,7 +1,8 @@
 """Has the distribution of something left its reference? For many series of up to 32 bins at once.
 
 An e-detector [1] of Shiryaev-Roberts form. The null is composite: the distribution lies within total variation eps of
-the reference, eps being `min_effect` plus what the reference's own size leaves uncertain. Each event multiplies the
+the reference, eps being `min_effect` plus what the reference's own size leaves uncertain, plus the distance that is
+usual at this time of the day (see `seasons`). Each event multiplies the
 evidence by the best bet q / p* (see `projection`), q being guessed from the events before this pane: their counts,
 halved every 200, 2,000 or 20,000 events, smoothed towards the reference. The three bets are mixed:
 
@@ -30,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference
+from processors.detectors import columns, dispersion, onset, reference, seasons
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.detectors.projection import best_bet, sampling_error, total_variation
 from processors.detectors.rates import TILTS
@@ -49,6 +50,10 @@ _FEWEST = 50
 _HALVED_BY = 50
 """Events by which the middle of a distribution is told."""
 _VIEWS = 3
+_FEWEST = 50
+"""Events in a cell of a day of which a distance to the reference is worth keeping."""
+_MEAN_DEVIATION = math.sqrt(2 / math.pi)
+"""Mean absolute deviation of a normal in standard deviations."""
 _EVENTS = (len(HALF_LIVES), WIDTH)
 
 _LAYOUT: columns.Layout = {
@@ -56,7 +61,8 @@ _LAYOUT: columns.Layout = {
     **reference.layout(WIDTH),
     "middle": (np.int8, (), -1),  # the bin at which the upper half of the first events begins
     "dispersion": (np.float64, (), 1),
-    "eps": (np.float64, (), 1),
+    "eps": (np.float64, (), 1),  # the ball's radius, without what is usual at this time of the day
+    "ball": (np.float64, (), 1),  # and with it
     "recent": (np.float32, _EVENTS, 0),
     "evidence": (np.float64, (len(HALF_LIVES),), 0),
     "run": (np.float64, (), 0),  # the CUSUM: log evidence since its floor
@@ -67,6 +73,8 @@ _LAYOUT: columns.Layout = {
     "gained": (np.bool_, (WIDTH,), 0),
     "back": (np.float64, (len(TILTS),), 0),  # evidence for recovery
     "reported": (np.int64, (), 0),
+    **seasons.LAYOUT,
+    "block": (np.float64, (WIDTH,), 0),  # counts in the cell of the day that a series is in
 }
 
 
@@ -108,14 +116,18 @@ class Histograms:
         keys, weight = keys[seen], weight[seen]
         self._grow(state, keys)
         pane = _Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
+        self._season(state, keys[seasons.leaving(state, keys, start)], start)
         firing = state["firing"][keys]
-        ready = ~firing & (state["eps"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        ready = ~firing & (state["ball"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
         changes: list[Change] = []
         if ready.any():
             changes += self._watch(state, pane.take(ready), weight[ready])
         if firing.any():
             changes += self._follow(state, pane.take(firing))
-        learning = ~state["firing"][keys] & reference.growing(state, keys)
+        growing = reference.growing(state, keys)
+        if growing.any():
+            state["block"][keys[growing]] += pane.counts[growing]
+        learning = growing & ~state["firing"][keys]
         if learning.any():
             self._learn(state, pane.take(learning))
         return sorted(changes, key=lambda change: change.key)
@@ -174,7 +186,7 @@ class Histograms:
     def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the distribution outside of the ball?"""
         keys = pane.keys
-        p, eps, recent = _reference(state, keys), state["eps"][keys], state["recent"][keys].astype(np.float64)
+        p, eps, recent = _reference(state, keys), state["ball"][keys], state["recent"][keys].astype(np.float64)
         q = (recent + _CAUTION * p[:, None]) / (recent.sum(axis=2) + _CAUTION)[:, :, None]
         row, guess = np.nonzero(total_variation(q, p[:, None]) > eps[:, None])
         log_bet = np.zeros((len(keys), len(HALF_LIVES)))
@@ -213,7 +225,7 @@ class Histograms:
         state["counts"][keys] += pane.counts
         gained = state["gained"][keys]
         lost = (pane.counts * ~gained).sum(axis=1)
-        null = np.clip(1 - (_reference(state, keys) * gained).sum(axis=1) - state["eps"][keys], 1e-6, 1 - 1e-6)
+        null = np.clip(1 - (_reference(state, keys) * gained).sum(axis=1) - state["ball"][keys], 1e-6, 1 - 1e-6)
         norm = np.log1p(null[:, None] * np.expm1(TILTS))
         log_ratio = (lost[:, None] * TILTS - pane.size[:, None] * norm) / state["dispersion"][keys][:, None]
         before = state["back"][keys] + (pane.end - pane.start) / self.recovery_us / len(TILTS)
@@ -230,10 +242,12 @@ class Histograms:
         counts = state["run_counts"][key]
         p = _reference(state, np.array([key]))[0]
         error = float(sampling_error(p, counts.sum(keepdims=True) / state["dispersion"][key])[0])
-        if total >= 1 and error <= state["eps"][key]:
-            allowed = state["eps"][key] + sampling_error(p, counts.sum(keepdims=True))[0]
+        if total >= 1 and error <= state["ball"][key]:
+            allowed = state["ball"][key] + sampling_error(p, counts.sum(keepdims=True))[0]
             if total_variation(p, counts / max(counts.sum(), 1)) <= allowed:
                 state["counts"][key] = counts
+                self._fold(state, np.array([key]))
+                seasons.recovered(state, key, pane.end - int(state["since"][key]))
                 change = self._report(state, key, "recovered", math.log(total), pane)
                 state["firing"][key] = False
                 _restart(state, key)
@@ -290,6 +304,29 @@ class Histograms:
         state["dispersion"][keys] = spread
         p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
         state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
+        self._inflate(state, keys)
+
+    def _inflate(self, state: State, keys: Ints) -> None:
+        usual = seasons.usual_distance(state, keys, state["dispersion"][keys])
+        state["ball"][keys] = np.minimum(state["eps"][keys] + usual, 1)
+
+    def _season(self, state: State, keys: Ints, start: int) -> None:
+        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
+        if len(keys):
+            self._fold(state, keys)
+            seasons.enter(state, keys, start)
+            self._inflate(state, keys)
+
+    def _fold(self, state: State, keys: Ints) -> None:
+        """Of what was gathered the distance to the reference counts, less what chance alone would make of it."""
+        counts = state["block"][keys]
+        size = counts.sum(axis=1)
+        known = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        p = _reference(state, keys)
+        distance = total_variation(counts / np.maximum(size, 1)[:, None], p)
+        chance = _MEAN_DEVIATION * sampling_error(p, size / state["dispersion"][keys])
+        seasons.fold(state, keys, (distance - chance) * size * known, size * known, state["firing"][keys])
+        state["block"][keys] = 0
 
     def _halve(self, state: State, keys: Ints) -> None:
         """Choose where the upper half of these begins, so that the scatter of the first panes is known with them."""
@@ -305,7 +342,7 @@ class Histograms:
         odd_values = pane.counts[:, :REGULAR].sum(axis=1)
         odd_bins = pane.counts[:, bins % 2 == 1].sum(axis=1)
         hits = np.stack([upper, odd_values, odd_bins], axis=1)
-        dispersion.add_pane(state["views"], _views(pane.keys).ravel(), hits.ravel(), np.repeat(pane.size, _VIEWS))
+        dispersion.add_pane(state["views"], _views(pane.keys).ravel(), hits.ravel(), np.repeat(pane.size, _VIEWS), pane.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +384,7 @@ def _run(state: State, pane: _Pane, gain: Floats) -> None:
 
 
 def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "run", "run_counts", "back"):
+    for name in ("recent", "evidence", "run", "run_counts", "back", "block"):
         state[name][key] = 0
     state["run_start"][key] = -1
     keys = np.array([key], np.int32)

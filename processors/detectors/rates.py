@@ -11,7 +11,8 @@ spent, whatever the number of series and their dependence on each other. Measure
 happens when panes depend on each other in time, which dividing by D (see `dispersion`) is to make up for.
 
 The null is composite: r is the reference's upper bound (Wilson, 1 - beta, its trials divided by D) plus `min_effect`;
-few reference trials make it lenient. The reference is adopted, or grows from a series' own panes (see `reference`).
+few reference trials make it lenient; where the rate follows the hours of the day (see `seasons`) it is the bound of
+the usual rate at this time, if that is higher. The reference is adopted, or grows from a series' own panes (see `reference`).
 Recovery is the same test with the roles swapped (null: the rate is still at least r), started
 at the alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
 
@@ -27,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference
+from processors.detectors import columns, dispersion, onset, reference, seasons
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import DAY_US, HOUR_US, Change
 from processors.rows import Bools, Floats, Ints
@@ -92,6 +93,7 @@ class Rates:
         keys, count, total, weight = keys[seen], np.minimum(count[seen], total[seen]), total[seen], weight[seen]
         columns.grow(state, self._layout(), keys)
         pane = _Pane(keys, self._sides(count, total), total, start, end)
+        self._season(state, keys[seasons.leaving(state, keys, start)], start)
         firing = state["side"][keys] > 0
         judged = ~firing & self._ready(state, keys)
         changes: list[Change] = []
@@ -99,7 +101,10 @@ class Rates:
             changes += self._watch(state, pane.take(judged), weight[judged])
         if firing.any():
             changes += self._follow(state, pane.take(firing))
-        learning = (state["side"][keys] == 0) & reference.growing(state, keys)
+        growing = reference.growing(state, keys)
+        if growing.any():
+            state["block"][keys[growing]] += np.stack([count, total], axis=1)[growing]
+        learning = growing & (state["side"][keys] == 0)
         if learning.any():
             self._learn(state, pane.take(learning), count[learning])
         return sorted(changes, key=lambda change: change.key)
@@ -175,6 +180,8 @@ class Rates:
             "reported_trials": (np.float64, (), 0),
             **reference.layout(2),  # hits and misses
             **dispersion.LAYOUT,
+            **seasons.LAYOUT,
+            "block": (np.float64, (2,), 0),  # hits and trials in the cell of the day that a series is in
         }
 
     def _sides(self, hits: Floats, trials: Floats) -> Floats:
@@ -248,6 +255,8 @@ class Rates:
         return self._report(state, key, "fired", float(np.log(total.sum())), pane)
 
     def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
+        self._fold(state, np.array([key]))
+        seasons.recovered(state, key, pane.end - int(state["since"][key]))
         side = int(state["side"][key]) - 1
         state["trials"][key] = state["run_trials"][key, side]
         state["hits"][key] = state["run_trials"][key, side] - state["run_hits"][key, side]
@@ -257,7 +266,7 @@ class Rates:
         return change
 
     def _restart(self, state: State, key: int) -> None:
-        for name in ("evidence", "run", "run_hits", "run_trials"):
+        for name in ("evidence", "run", "run_hits", "run_trials", "block"):
             state[name][key] = 0
         state["run_start"][key] = -1
         reference.drop(state, np.array([key]))
@@ -296,7 +305,7 @@ class Rates:
         """Let calm panes age and join the reference."""
         keys, run = pane.keys, state["run"][pane.keys].max(axis=1)
         even = run < _UNEVEN
-        dispersion.add_pane(state, keys[even], hits[even], pane.trials[even])
+        dispersion.add_pane(state, keys[even], hits[even], pane.trials[even], pane.start)
         counts = np.stack([hits, pane.trials - hits], axis=1)
         moved = reference.learn(state, keys, counts, run <= 0, pane.start, pane.end, self.warmup)
         if len(moved):
@@ -308,7 +317,26 @@ class Rates:
         hits, trials = (count / spread for count in self.reference_of(state, keys))
         sides = self._sides(hits, trials)
         _, upper = wilson(sides, np.repeat(trials[:, None], sides.shape[1], axis=1), self._z)
-        state["edge"][keys] = np.minimum(upper + self.min_effect, 1.0)
+        usual, error, known = seasons.usual_rates(state, keys, spread)
+        worst = {
+            "up": np.where(known, usual + self._z * error, 0).max(axis=1, keepdims=True),
+            "down": np.where(known, 1 - usual + self._z * error, 0).max(axis=1, keepdims=True),
+        }
+        shown = ["up", "down"] if self.direction == "both" else [self.direction]
+        edge = np.maximum(upper, np.concatenate([worst[side] for side in shown], axis=1))
+        state["edge"][keys] = np.where((hits + trials > 0)[:, None], np.minimum(edge + self.min_effect, 1.0), 1.0)
+
+    def _season(self, state: State, keys: Ints, start: int) -> None:
+        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
+        if len(keys):
+            self._fold(state, keys)
+            seasons.enter(state, keys, start)
+            self._set_edge(state, keys)
+
+    def _fold(self, state: State, keys: Ints) -> None:
+        hits, trials = state["block"][keys].T
+        seasons.fold(state, keys, hits, trials, state["side"][keys] > 0)
+        state["block"][keys] = 0
 
     @property
     def _z(self) -> float:

@@ -16,7 +16,7 @@ def measured(rates: Floats, per_pane: int) -> Floats:
     columns.grow(state, dispersion.LAYOUT, keys)
     for rate in rates:
         hits = rng.binomial(per_pane, rate).astype(np.float64)
-        dispersion.add_pane(state, keys, hits, np.full(len(keys), float(per_pane)))
+        dispersion.add_pane(state, keys, hits, np.full(len(keys), float(per_pane)), 0)
     dispersion.promote(state, keys)
     dispersion.promote(state, keys)
     return dispersion.dispersion(state, keys)
@@ -67,7 +67,7 @@ def test_what_led_to_an_alarm_is_dropped() -> None:
             dispersion.promote(state, keys)
             dispersion.promote(state, keys)
             before = dispersion.dispersion(state, keys)
-        dispersion.add_pane(state, keys, hits, np.full(1, 20.0))
+        dispersion.add_pane(state, keys, hits, np.full(1, 20.0), 0)
     dispersion.drop(state, keys)
     dispersion.promote(state, keys)
     dispersion.promote(state, keys)

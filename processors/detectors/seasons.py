@@ -1,0 +1,118 @@
+"""What is usual at this time of the day: twelve cells of two hours, those of weekends apart (days are UTC's).
+
+A series gathers its panes by cell while its reference grows; a cell counts once seen on two days. What came while it
+fired is kept apart, and joins the cells if the alarm was over within three days and the cell was seen so twice: a
+daily peak, or a weekend, that looked like an incident at first. One incident does not become usual.
+
+What is gathered is an amount and a weight, whose ratio is the cell's mean: hits and trials of a rate, or a distance
+times its events of a histogram.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from processors.base import State
+from processors.detectors.bounds import chi2_quantile, normal_quantile
+from processors.detectors.change import DAY_US, HOUR_US
+from processors.detectors.columns import Layout
+from processors.rows import Bools, Floats, Ints
+
+CELLS = 24
+
+_SLOTS = 12
+_SLOT_US = DAY_US // _SLOTS
+_EPOCH_WEEKDAY = 3  # 1970 began on a Thursday
+_SEEN = 2
+_PASSING_US = 72 * HOUR_US
+_SURE = normal_quantile(0.999)
+
+LAYOUT: Layout = {
+    "visit": (np.int32, (), -1),  # days since 1970 and slot, as one number, of the block that is being filled
+    "cells": (np.float32, (2, CELLS), 0),  # amount and weight
+    "days": (np.int16, (CELLS,), 0),
+    "odd_cells": (np.float32, (2, CELLS), 0),  # of the times when the series fired
+    "odd_days": (np.int16, (CELLS,), 0),
+}
+
+
+def leaving(state: State, keys: Ints, start: int) -> Bools:
+    """Which of `keys` are in another cell, or on another day, than at their pane before?"""
+    return np.asarray(state["visit"][keys] != start // _SLOT_US)
+
+
+def enter(state: State, keys: Ints, start: int) -> None:
+    """`keys` are in the cell of `start` from now on."""
+    state["visit"][keys] = start // _SLOT_US
+
+
+def fold(state: State, keys: Ints, amount: Floats, weight: Floats, odd: Bools) -> None:
+    """Add what was gathered in the cell that `keys` are leaving; `odd` says which of them fire."""
+    for part, prefix in ((~odd, ""), (odd, "odd_")):
+        some = part & (weight > 0) & (state["visit"][keys] >= 0)
+        mine, cell = keys[some], _cell(state["visit"][keys[some]])
+        state[f"{prefix}cells"][mine, 0, cell] += amount[some]
+        state[f"{prefix}cells"][mine, 1, cell] += weight[some]
+        state[f"{prefix}days"][mine, cell] += 1
+
+
+def recovered(state: State, key: int, lasted_us: int) -> None:
+    """An alarm of a series is over after `lasted_us`."""
+    if lasted_us > _PASSING_US:
+        state["odd_cells"][key], state["odd_days"][key] = 0, 0
+        return
+    usual = state["odd_days"][key] >= _SEEN
+    state["cells"][key] += state["odd_cells"][key] * usual
+    state["days"][key] += state["odd_days"][key] * usual
+    state["odd_cells"][key] *= ~usual
+    state["odd_days"][key] *= ~usual
+
+
+def usual_rates(state: State, keys: Ints, spread: Floats) -> tuple[Floats, Floats, Floats]:
+    """Rates by cell, shrunk towards their mean: (rate, standard error, known), each of shape (keys, 3).
+
+    The three are the cell that `keys` are in and its neighbours. Without more variation between the cells than chance
+    would explain (at 99.9%, binomial variance times `spread`) the rates are all the same and exact. Empirical Bayes by
+    moments: C. N. Morris (1983), "Parametric empirical Bayes inference", JASA 78.
+    """
+    amount, weight = np.moveaxis(state["cells"][keys].astype(np.float64), 1, 0)
+    known = (state["days"][keys] >= _SEEN) & (weight > 0)
+    n = np.where(known, weight, 0)
+    total = np.maximum(n.sum(axis=1, keepdims=True), 1)
+    rate = np.where(known, amount / np.maximum(weight, 1), 0)
+    mean = (rate * n).sum(axis=1, keepdims=True) / total
+    variance = np.maximum(mean * (1 - mean), 1e-9) * spread[:, None]
+    between = (n * (rate - mean) ** 2).sum(axis=1, keepdims=True)
+    freedom = np.maximum(known.sum(axis=1, keepdims=True) - 1, 1)
+    size = np.maximum(total - (n**2).sum(axis=1, keepdims=True) / total, 1)
+    excess = np.where(
+        between > variance * chi2_quantile(_SURE, freedom), (between - freedom * variance) / size, 0.0
+    )
+    pull = excess / np.maximum(excess + variance / np.maximum(n, 1), 1e-12)
+    near = _near(state["visit"][keys])
+    rates, errors = mean + pull * (rate - mean), np.sqrt(pull * variance / np.maximum(n, 1))
+    return tuple(np.take_along_axis(part, near, axis=1) for part in (rates, errors, known))  # type: ignore[return-value]
+
+
+def usual_distance(state: State, keys: Ints, spread: Floats) -> Floats:
+    """The greatest mean distance among the cell that `keys` are in and its neighbours, shape (keys,).
+
+    Zero where no cell is known, or where it is not three standard errors (of a distance between histograms) above it.
+    """
+    near = _near(state["visit"][keys])
+    amount, weight = (np.take_along_axis(part, near, axis=1) for part in np.moveaxis(state["cells"][keys], 1, 0))
+    known = (np.take_along_axis(state["days"][keys], near, axis=1) >= _SEEN) & (weight > 0)
+    mean = np.where(known, amount / np.maximum(weight, 1), 0)
+    error = np.sqrt(spread[:, None] / np.maximum(weight, 1)) / 2
+    return np.where(mean > 3 * error, mean, 0.0).max(axis=1).astype(np.float64)
+
+
+def _cell(visit: Ints) -> Ints:
+    weekday = (visit // _SLOTS + _EPOCH_WEEKDAY) % 7
+    return np.asarray(visit % _SLOTS + _SLOTS * (weekday >= 5))
+
+
+def _near(visit: Ints) -> Ints:
+    """The cell and its neighbours of the same kind of day, shape (keys, 3)."""
+    cell = _cell(visit)[:, None]
+    return np.asarray(cell // _SLOTS * _SLOTS + (cell % _SLOTS + np.array([-1, 0, 1])) % _SLOTS)
