@@ -8,12 +8,13 @@ would say nothing but that there are few. A scale of which fewer than ten blocks
 below by as much as that surely (99%) exceeds independence: dependence that has not ended at 16 panes goes on until
 seen to end.
 
-Once two dozen of the longest blocks are known, the variance is told by squared differences of successive blocks [1]
-instead, which leave out what changes slower than a block: the hours of the day are for `seasons`. Measured only (`make
-bench-alarms`): how well that guards against dependence longer than the longest scale.
+Once two dozen of the longest blocks are known, the variance is told by squared second differences of successive blocks
+instead [1], which leave out what changes slower than a block: the hours of the day are for `seasons`. Measured only
+(`make bench-alarms`): how well that guards against dependence longer than the longest scale.
 
 [1] J. von Neumann (1941), "Distribution of the ratio of the mean square successive difference to the variance", Ann.
-Math. Stat. 12; successive differences overlap, so that k of them are worth 2/3 k degrees of freedom.
+Math. Stat. 12, taken to the second order, for which a daily cycle is nearly straight from hour to hour; they overlap,
+so that k of them are worth 18/35 k degrees of freedom.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ _Z = normal_quantile(0.01)
 _FEWEST, _MANY = 10, 100
 _N = len(SCALES)
 
-_WORTH = 2 / 3
+_WORTH = 18 / 35
 _STEPS = 24
 _LONGEST_US, _LONGEST_PANES = HOUR_US, 32
 
 LAYOUT: Layout = {
     "open": (np.float64, (3, _N), 0),  # panes, hits and trials of the block that is being filled
     "open_start": (np.int64, (), 0),  # of the longest block
-    "last": (np.float64, (2, _N), 0),  # hits and trials of the block before; no trials: none
+    "last": (np.float64, (4, _N), 0),  # hits and trials of the block before, and of that before it; no trials: none
     "live": (np.float64, (5, _N), 0),  # blocks, sums of hits^2 / trials, of squared differences, of hits and of trials
     "pending": (np.float64, (5, _N), 0),
     "kept": (np.float64, (5, _N), 0),
@@ -48,7 +49,7 @@ LAYOUT: Layout = {
 """What panes teach is used only when they have joined the reference: `live`, then `pending`, then `kept`."""
 
 
-def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats, start: int) -> None:  # noqa: PLR0917 - a pane
+def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats, start: int) -> None:
     """Take in one pane of each of `keys` (`trials` above 0), which began at `start` (microseconds)."""
     pane = np.stack([np.ones(len(keys)), hits, trials], axis=1)
     filled = state["open"][keys] + pane[:, :, None]
@@ -57,13 +58,19 @@ def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats, start: int)
     full = filled[:, 0] >= np.array(SCALES)
     full[:, _N - 1] |= (start - began >= _LONGEST_US) & (filled[:, 0, _N - 1] >= _LONGEST_PANES)
     _, block_hits, block_trials = np.moveaxis(filled, 1, 0)
-    last_hits, last_trials = np.moveaxis(state["last"][keys], 1, 0)
-    known = np.maximum(last_trials, 1e-12)
-    step = (block_hits / block_trials - last_hits / known) ** 2 / (1 / block_trials + 1 / known) * (last_trials > 0)
+    step = _second_difference(block_hits, block_trials, state["last"][keys])
     block = np.stack([np.ones(full.shape), block_hits**2 / block_trials, step, block_hits, block_trials], axis=1)
     state["live"][keys] += block * full[:, None]
-    state["last"][keys] = np.where(full[:, None], np.stack([block_hits, block_trials], axis=1), state["last"][keys])
+    last = np.stack([block_hits, block_trials, state["last"][keys, 0], state["last"][keys, 1]], axis=1)
+    state["last"][keys] = np.where(full[:, None], last, state["last"][keys])
     state["open"][keys] = np.where(full[:, None], 0, filled)
+
+
+def _second_difference(hits: Floats, trials: Floats, last: Floats) -> Floats:
+    """Squared, of this block's rate and the two before; over what it is of binomial draws, it is their variance."""
+    one, two = np.maximum(last[:, 1], 1e-12), np.maximum(last[:, 3], 1e-12)
+    difference = hits / trials - 2 * last[:, 0] / one + last[:, 2] / two
+    return np.asarray(difference**2 / (1 / trials + 4 / one + 1 / two) * (last[:, 1] > 0) * (last[:, 3] > 0))
 
 
 def promote(state: State, keys: Ints) -> None:
@@ -86,7 +93,7 @@ def dispersion(state: State, keys: Ints) -> Floats:
     rate = hits / np.maximum(trials, 1)
     variance = np.maximum(rate * (1 - rate), 1e-12)
     freedom = np.maximum((blocks - 1) * np.where(stepping, _WORTH, 1.0), 1)
-    scatter = np.where(stepping, steps / np.maximum(blocks - 1, 1), (squares - rate**2 * trials) / freedom)
+    scatter = np.where(stepping, steps / np.maximum(blocks - 2, 1), (squares - rate**2 * trials) / freedom)
     ratio = np.where(rate * (1 - rate) > 0, scatter / variance, 1.0)
     few = chi2_quantile(_Z, freedom), chi2_quantile(-_Z, freedom)
     bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), ratio)

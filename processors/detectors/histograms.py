@@ -307,8 +307,7 @@ class Histograms:
         self._inflate(state, keys)
 
     def _inflate(self, state: State, keys: Ints) -> None:
-        usual = seasons.usual_distance(state, keys, state["dispersion"][keys])
-        state["ball"][keys] = np.minimum(state["eps"][keys] + usual, 1)
+        state["ball"][keys] = np.minimum(state["eps"][keys] + seasons.usual_distance(state, keys), 1)
 
     def _season(self, state: State, keys: Ints, start: int) -> None:
         """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
@@ -324,7 +323,7 @@ class Histograms:
         known = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
         p = _reference(state, keys)
         distance = total_variation(counts / np.maximum(size, 1)[:, None], p)
-        chance = _MEAN_DEVIATION * sampling_error(p, size / state["dispersion"][keys])
+        chance = _MEAN_DEVIATION * sampling_error(p, size)
         seasons.fold(state, keys, (distance - chance) * size * known, size * known, state["firing"][keys])
         state["block"][keys] = 0
 
@@ -342,7 +341,8 @@ class Histograms:
         odd_values = pane.counts[:, :REGULAR].sum(axis=1)
         odd_bins = pane.counts[:, bins % 2 == 1].sum(axis=1)
         hits = np.stack([upper, odd_values, odd_bins], axis=1)
-        dispersion.add_pane(state["views"], _views(pane.keys).ravel(), hits.ravel(), np.repeat(pane.size, _VIEWS), pane.start)
+        views, size = _views(pane.keys).ravel(), np.repeat(pane.size, _VIEWS)
+        dispersion.add_pane(state["views"], views, hits.ravel(), size, pane.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ happens when panes depend on each other in time, which dividing by D (see `dispe
 
 The null is composite: r is the reference's upper bound (Wilson, 1 - beta, its trials divided by D) plus `min_effect`;
 few reference trials make it lenient; where the rate follows the hours of the day (see `seasons`) it is the bound of
-the usual rate at this time, if that is higher. The reference is adopted, or grows from a series' own panes (see `reference`).
-Recovery is the same test with the roles swapped (null: the rate is still at least r), started
-at the alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
+the usual rate at this time, if that is higher. The reference is adopted, or grows from a series' own panes (see
+`reference`). Recovery is the same test with the roles swapped (null: the rate is still at least r), started at the
+alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
 """
@@ -317,7 +317,7 @@ class Rates:
         hits, trials = (count / spread for count in self.reference_of(state, keys))
         sides = self._sides(hits, trials)
         _, upper = wilson(sides, np.repeat(trials[:, None], sides.shape[1], axis=1), self._z)
-        usual, error, known = seasons.usual_rates(state, keys, spread)
+        usual, error, known = seasons.usual_rates(state, keys)
         worst = {
             "up": np.where(known, usual + self._z * error, 0).max(axis=1, keepdims=True),
             "down": np.where(known, 1 - usual + self._z * error, 0).max(axis=1, keepdims=True),

@@ -1,11 +1,12 @@
-"""What is usual at this time of the day: twelve cells of two hours, those of weekends apart (days are UTC's).
+"""What is usual at this time of the day: twelve cells of two hours, those of weekends apart (days are UTC's); until
+weekends are known they are like other days, and the other way round.
 
 A series gathers its panes by cell while its reference grows; a cell counts once seen on two days. What came while it
 fired is kept apart, and joins the cells if the alarm was over within three days and the cell was seen so twice: a
 daily peak, or a weekend, that looked like an incident at first. One incident does not become usual.
 
 What is gathered is an amount and a weight, whose ratio is the cell's mean: hits and trials of a rate, or a distance
-times its events of a histogram.
+times its events of a histogram; and how these ratios scatter from day to day.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ _EPOCH_WEEKDAY = 3  # 1970 began on a Thursday
 _SEEN = 2
 _PASSING_US = 72 * HOUR_US
 _SURE = normal_quantile(0.999)
+_DOUBT = normal_quantile(0.05)
 
 LAYOUT: Layout = {
     "visit": (np.int32, (), -1),  # days since 1970 and slot, as one number, of the block that is being filled
-    "cells": (np.float32, (2, CELLS), 0),  # amount and weight
+    "cells": (np.float32, (3, CELLS), 0),  # amount, weight, and amount^2 / weight of each day added up
     "days": (np.int16, (CELLS,), 0),
-    "odd_cells": (np.float32, (2, CELLS), 0),  # of the times when the series fired
+    "odd_cells": (np.float32, (3, CELLS), 0),  # of the times when the series fired
     "odd_days": (np.int16, (CELLS,), 0),
 }
 
@@ -53,6 +55,7 @@ def fold(state: State, keys: Ints, amount: Floats, weight: Floats, odd: Bools) -
         mine, cell = keys[some], _cell(state["visit"][keys[some]])
         state[f"{prefix}cells"][mine, 0, cell] += amount[some]
         state[f"{prefix}cells"][mine, 1, cell] += weight[some]
+        state[f"{prefix}cells"][mine, 2, cell] += amount[some] ** 2 / weight[some]
         state[f"{prefix}days"][mine, cell] += 1
 
 
@@ -68,43 +71,45 @@ def recovered(state: State, key: int, lasted_us: int) -> None:
     state["odd_days"][key] *= ~usual
 
 
-def usual_rates(state: State, keys: Ints, spread: Floats) -> tuple[Floats, Floats, Floats]:
+def usual_rates(state: State, keys: Ints) -> tuple[Floats, Floats, Floats]:
     """Rates by cell, shrunk towards their mean: (rate, standard error, known), each of shape (keys, 3).
 
     The three are the cell that `keys` are in and its neighbours. Without more variation between the cells than chance
-    would explain (at 99.9%, binomial variance times `spread`) the rates are all the same and exact. Empirical Bayes by
-    moments: C. N. Morris (1983), "Parametric empirical Bayes inference", JASA 78.
+    would explain (at 99.9%) the rates are all the same and exact; chance is how days differ within cells, and at least
+    binomial. Empirical Bayes by moments: C. N. Morris (1983), "Parametric empirical Bayes inference", JASA 78.
     """
-    amount, weight = np.moveaxis(state["cells"][keys].astype(np.float64), 1, 0)
+    amount, weight, squares = np.moveaxis(state["cells"][keys].astype(np.float64), 1, 0)
     known = (state["days"][keys] >= _SEEN) & (weight > 0)
     n = np.where(known, weight, 0)
     total = np.maximum(n.sum(axis=1, keepdims=True), 1)
     rate = np.where(known, amount / np.maximum(weight, 1), 0)
     mean = (rate * n).sum(axis=1, keepdims=True) / total
-    variance = np.maximum(mean * (1 - mean), 1e-9) * spread[:, None]
+    within = (np.where(known, squares - amount * rate, 0)).sum(axis=1, keepdims=True)
+    repeats = np.where(known, state["days"][keys] - 1, 0).sum(axis=1, keepdims=True).astype(np.float64)
+    scatter = within / np.maximum(chi2_quantile(_DOUBT, np.maximum(repeats, 1)), 0.5)
+    variance = np.maximum(np.maximum(mean * (1 - mean), 1e-9), scatter)
     between = (n * (rate - mean) ** 2).sum(axis=1, keepdims=True)
     freedom = np.maximum(known.sum(axis=1, keepdims=True) - 1, 1)
     size = np.maximum(total - (n**2).sum(axis=1, keepdims=True) / total, 1)
-    excess = np.where(
-        between > variance * chi2_quantile(_SURE, freedom), (between - freedom * variance) / size, 0.0
-    )
+    excess = np.where(between > variance * chi2_quantile(_SURE, freedom), (between - freedom * variance) / size, 0.0)
     pull = excess / np.maximum(excess + variance / np.maximum(n, 1), 1e-12)
-    near = _near(state["visit"][keys])
+    near = _near(state["visit"][keys], known)
     rates, errors = mean + pull * (rate - mean), np.sqrt(pull * variance / np.maximum(n, 1))
     return tuple(np.take_along_axis(part, near, axis=1) for part in (rates, errors, known))  # type: ignore[return-value]
 
 
-def usual_distance(state: State, keys: Ints, spread: Floats) -> Floats:
+def usual_distance(state: State, keys: Ints) -> Floats:
     """The greatest mean distance among the cell that `keys` are in and its neighbours, shape (keys,).
 
     Zero where no cell is known, or where it is not three standard errors (of a distance between histograms) above it.
     """
-    near = _near(state["visit"][keys])
-    amount, weight = (np.take_along_axis(part, near, axis=1) for part in np.moveaxis(state["cells"][keys], 1, 0))
-    known = (np.take_along_axis(state["days"][keys], near, axis=1) >= _SEEN) & (weight > 0)
+    amount, weight, _ = np.moveaxis(state["cells"][keys], 1, 0)
+    known = (state["days"][keys] >= _SEEN) & (weight > 0)
+    near = _near(state["visit"][keys], known)
+    amount, weight, known = (np.take_along_axis(part, near, axis=1) for part in (amount, weight, known))
     mean = np.where(known, amount / np.maximum(weight, 1), 0)
-    error = np.sqrt(spread[:, None] / np.maximum(weight, 1)) / 2
-    return np.where(mean > 3 * error, mean, 0.0).max(axis=1).astype(np.float64)
+    error = np.sqrt(1 / np.maximum(weight, 1)) / 2
+    return np.asarray(np.where(mean > 3 * error, mean, 0.0).max(axis=1), np.float64)
 
 
 def _cell(visit: Ints) -> Ints:
@@ -112,7 +117,8 @@ def _cell(visit: Ints) -> Ints:
     return np.asarray(visit % _SLOTS + _SLOTS * (weekday >= 5))
 
 
-def _near(visit: Ints) -> Ints:
-    """The cell and its neighbours of the same kind of day, shape (keys, 3)."""
+def _near(visit: Ints, known: Bools) -> Ints:
+    """The cell and its neighbours of its kind of day (of the other kind where that is not known), shape (keys, 3)."""
     cell = _cell(visit)[:, None]
-    return np.asarray(cell // _SLOTS * _SLOTS + (cell % _SLOTS + np.array([-1, 0, 1])) % _SLOTS)
+    near = cell // _SLOTS * _SLOTS + (cell % _SLOTS + np.array([-1, 0, 1])) % _SLOTS
+    return np.asarray(np.where(np.take_along_axis(known, near, axis=1), near, (near + _SLOTS) % CELLS))
