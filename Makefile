@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 
 DATA ?= ../shared/data
 
-.PHONY: help install run test check bench bench-accuracy bench-estimation broker lock clean
+.PHONY: help install run test check bench bench-accuracy bench-alarms bench-estimation broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the stream
 
 bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes docs/estimation.md. NANNYML=python to compare
 	@$(BIN)/python -m bench.estimation $(DATA) $(if $(NANNYML),--nannyml $(NANNYML)) --write docs/estimation.md
+
+bench-alarms: $(INSTALLED) ## How often stable models raise alarms; writes docs/false-alarms.md (about an hour)
+	@$(BIN)/python -m bench.alarms --write docs/false-alarms.md
 
 broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
 	@$(BIN)/python -m tests.broker

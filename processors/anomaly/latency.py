@@ -45,6 +45,7 @@ class Latency(Monitor[LatencySettings, PredictionRows]):
     """`latency_ms` of each prediction → mean and quantiles per version, and an alert when slow ones become frequent."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = LatencySettings
 
     def __init__(self, settings: LatencySettings) -> None:

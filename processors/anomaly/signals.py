@@ -53,6 +53,7 @@ class Signals(Monitor[SignalsSettings, SignalRows]):
     """Values of each signal → their summary per window, and an alert when they leave the usual range."""
 
     consumes = "signals"
+    code_version = 2
     Settings = SignalsSettings
 
     def __init__(self, settings: SignalsSettings) -> None:

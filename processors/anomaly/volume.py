@@ -65,6 +65,7 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
     """Predictions per pane → events and events per second of each version, and an alert when a model's level breaks."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = VolumeSettings
 
     def __init__(self, settings: VolumeSettings) -> None:

@@ -59,6 +59,7 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
     """Counts by (feature, bin) → distance to the reference, mean, and an alert for each feature that moved."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = FeatureDriftSettings
 
     def __init__(self, settings: FeatureDriftSettings) -> None:

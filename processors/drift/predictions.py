@@ -54,6 +54,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
     """Predicted classes (or values) and scores by group → distance to the reference, and an alert where they moved."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = PredictionDriftSettings
 
     def __init__(self, settings: PredictionDriftSettings) -> None:

@@ -67,6 +67,7 @@ class Attribution(Monitor[AttributionSettings, ExplanationRows]):
     """Sums of |attribution| and of shares by feature → importance, its ranking against the reference, an alert."""
 
     consumes = "explanations"
+    code_version = 2
     Settings = AttributionSettings
 
     def __init__(self, settings: AttributionSettings) -> None:

@@ -52,6 +52,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     """Cells and duplicates per pane → rates per feature and version, and alerts that name the feature."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = DataQualitySettings
 
     def __init__(self, settings: DataQualitySettings) -> None:
