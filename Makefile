@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 
 DATA ?= ../shared/data
 
-.PHONY: help install run test check bench bench-accuracy bench-alarms bench-estimation broker lock clean
+.PHONY: help install run test check bench bench-accuracy bench-alarms bench-estimation bench-data-drift broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes
 
 bench-alarms: $(INSTALLED) ## How often stable models raise alarms; writes docs/false-alarms.md (about an hour)
 	@$(BIN)/python -m bench.alarms --write docs/false-alarms.md
+
+bench-data-drift: $(INSTALLED) ## How surely damaged features are found and named; writes docs/data-drift.md. EVIDENTLY=python to compare
+	@$(BIN)/python -m bench.data_drift $(DATA) --million $(if $(EVIDENTLY),--evidently $(EVIDENTLY)) --write docs/data-drift.md
 
 broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
 	@$(BIN)/python -m tests.broker

@@ -40,12 +40,13 @@ _ENOUGH = 1_024
 _SEED = 11
 _NONE = np.uint64(2**64 - 1)
 _NEAR = 0.02
+_BEGINS = 2.0
 
 
 class MultivariateDriftSettings(MonitorSettings):
     """When a change of how features go together matters."""
 
-    min_effect: float = Field(0.05, gt=0, lt=0.5)
+    min_effect: float = Field(0.03, gt=0, lt=0.5)
     """Changes of the share in which two features agree by less than this are not worth an alert (absolute)."""
     warmup: int = Field(500, ge=50)
     """Predictions that a reference made of own events needs before it judges."""
@@ -216,10 +217,15 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
                 verdict.findings.extend(self._finding("updated", base, alert, one, context.profile) for one in same)
 
     def _lead(self, state: State, base: int, lead: Change) -> dict[str, Any]:
-        """What the alert is about: of the two features of the pair the one whose pairs changed more, all in all."""
+        """What the alert is about: of the two features of the pair the one that begins to move on its own, if one does.
+
+        Else the one whose pairs changed more, all in all.
+        """
         first, second = self._pairs.features(state["pairs"], base, lead.key)
-        moved = self._pairs.moved(state["pairs"], base)
-        if moved[second].sum() > moved[first].sum():
+        moved, alone = self._pairs.moved(state["pairs"], base).sum(axis=1), self._pairs.alone(state["pairs"], base)
+        if max(alone[first], alone[second]) >= _BEGINS:
+            moved = alone
+        if moved[second] > moved[first]:
             first, second = second, first
         return {"pair": lead.key, "feature": first, "partner": second, "since": lead.since} | {
             "unrelated": self._pairs.unrelated(state["pairs"], base, lead.key)

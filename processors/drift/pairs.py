@@ -68,6 +68,7 @@ class Pairs:
             "slot": np.array(sorted(self._slot(state) for _ in chosen), np.int32),
             "start": -1,
             "waiting": _sums(),
+            "last": _sums(),
             "recent": _sums(),
             "usual": _sums(),
         }
@@ -149,6 +150,11 @@ class Pairs:
         table[first, second] = table[second, first] = np.where(known, np.maximum(beyond, 0), 0)
         return table
 
+    def alone(self, state: State, base: int) -> Floats:
+        """By how many standard errors each feature's own share differs from the usual in what was judged last."""
+        version = state["versions"][base]
+        return np.maximum(*_apart(version["last"], version["usual"]))
+
     def watched(self, state: State, base: int) -> dict[str, int]:
         """How many pairs of a version are watched, of how many."""
         version = state["versions"][base]
@@ -179,13 +185,14 @@ class Pairs:
     @staticmethod
     def _remember(version: State) -> Bools:
         """Put what waits to what is recent and usual; says which features are what they used to be on their own."""
-        waiting, recent, usual = version["waiting"], version["recent"], version["usual"]
+        waiting, usual = version["waiting"], version["usual"]
         fade = 0.5 ** (float(waiting["n"][0]) / _RECENT)
-        recent = version["recent"] = {name: fade * total for name, total in recent.items()}
+        recent = version["recent"] = {name: fade * total for name, total in version["recent"].items()}
         _add(recent, waiting)
         steady = _alike(recent, usual) & _alike(waiting, usual)
         if usual["n"][0] < _SETTLED and steady.all():
             _add(usual, waiting)
+        version["last"] = waiting
         version["waiting"], version["start"] = _sums(), -1
         return steady
 
@@ -203,13 +210,18 @@ def _sums() -> dict[str, Floats]:
 
 def _alike(now: dict[str, Floats], usual: dict[str, Floats]) -> Bools:
     """Which features' shares are what they usually are, as far as so many rows tell?"""
+    side, known = _apart(now, usual)
+    return np.asarray((np.maximum(side, known) <= _MOVED_Z) | (usual["n"] < _KNOWN))
+
+
+def _apart(now: dict[str, Floats], usual: dict[str, Floats]) -> tuple[Floats, Floats]:
+    """By how many standard errors are the share on the upper side, and that of usual values, more than a little off?"""
     side, side_before = (one["up"] / np.maximum(one["seen"], 1) for one in (now, usual))
     known, known_before = (one["seen"] / np.maximum(one["n"], 1) for one in (now, usual))
     error = np.sqrt((1 - side_before**2 + 0.01) / np.maximum(now["seen"], 1))
-    same_side = np.abs(side - side_before) <= 2 * _MOVED + _MOVED_Z * error
+    off = np.maximum(np.abs(side - side_before) - 2 * _MOVED, 0) / error
     error = np.sqrt((known_before * (1 - known_before) + 0.01) / np.maximum(now["n"], 1))
-    as_known = np.abs(known - known_before) <= _MOVED + _MOVED_Z * error
-    return np.asarray((same_side & as_known) | (usual["n"] < _KNOWN))
+    return off, np.maximum(np.abs(known - known_before) - _MOVED, 0) / error
 
 
 def _add(sums: dict[str, Floats], more: Mapping[str, Any]) -> None:
