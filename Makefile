@@ -58,6 +58,10 @@ bench-data-drift: $(INSTALLED) ## How surely damaged features are found and name
 broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
 	@$(BIN)/python -m tests.broker
 
+.PHONY: chaos
+chaos: $(INSTALLED) ## Kill Vigil and what is around it: SEED= (any), KILLS= (100); nothing may be lost
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))
+
 lock: $(INSTALLED) ## Choose versions anew, from what pyproject.toml allows
 	$(COMPILE) --upgrade --group build --output-file requirements/build.lock
 	$(COMPILE) --upgrade pyproject.toml --extra models --output-file requirements/runtime.lock

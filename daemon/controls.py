@@ -4,6 +4,7 @@
 |---|---|
 | `floor` | from this offset on a partition's clock is at least so much |
 | `doubted` | in these offsets there were timestamps too far ahead of the wall clock, which showed so much |
+| `explains` | the run had an explainer: what came of it in time is recorded, even if that is nothing |
 | `explained` | these explanations were taken in with this pane |
 | `gap` | with this pane it was said that records were never read |
 | `ordered` | with this pane an operator's order took effect |
@@ -65,6 +66,8 @@ class Controls:
         if kind == "doubted":
             doubted = self._doubted.setdefault(Partition(control["topic"], control["partition"]), [])
             doubted.append((control["first"], control["last"], control["wall"]))
+        elif kind == "explains":
+            self.recorded = True
         elif kind == "explained":
             self.recorded = True
             self._explained.setdefault(control["pane"], []).append(to_table(replayed(control)))

@@ -35,6 +35,8 @@ class Pipeline:
         self.parts = parts
         self._controls = Controls()
         self._gaps = Gaps(self._controls)
+        if parts.wall is not None and parts.explainer is not None:
+            self._controls.add("explains")
         self._accounts = Accounts(parts.timing.account_span_us)
         self._desk = Desk(
             parts.control_topic, self._controls, parts.life, parts.watch.accept, live=parts.wall is not None

@@ -22,7 +22,9 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Hand over to the dump."""
-    from daemon import dumping
+    """Hand over to the dump. The log goes to standard error, for standard output may be the dump."""
+    from daemon import dumping, telemetry
 
-    return dumping.dump(configuration.load(arguments.config), arguments.output)
+    config = configuration.load(arguments.config)
+    telemetry.configure(config.log.level, config.log.format)
+    return dumping.dump(config, arguments.output)

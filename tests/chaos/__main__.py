@@ -1,0 +1,44 @@
+"""`python -m tests.chaos [--seed N] [--kills N] [--broker-kills N]`: exit 0 without a loss, else 1."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.broker import Unavailable
+from tests.chaos.campaign import campaign
+from tests.chaos.faults import schedule
+
+
+def main() -> int:
+    """Run a campaign and print its table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Kill Vigil and what is around it.")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: any")
+    parser.add_argument("--kills", type=int, default=100, help="SIGKILLs of the daemon (100)")
+    parser.add_argument("--broker-kills", type=int, help="SIGKILLs of the broker (a tenth of that)")
+    parser.add_argument("--folder", type=Path, help="where logs, topics and the state go, and stay")
+    chosen = parser.parse_args()
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="vigil-chaos-"))
+    broker_kills = -(-chosen.kills // 10) if chosen.broker_kills is None else chosen.broker_kills
+    print(f"seed {chosen.seed}, {chosen.kills} kills, {broker_kills} of the broker; files in {folder}", flush=True)
+    faults = schedule(chosen.seed, chosen.kills, broker_kills)
+    try:
+        outcome = campaign(folder, chosen.seed, faults, say=lambda line: print(line, flush=True))
+    except Unavailable as unavailable:
+        print(unavailable, file=sys.stderr)
+        return 69
+    print(outcome.table())
+    if outcome.verdict.losses:
+        print(f"again: make chaos SEED={chosen.seed} KILLS={chosen.kills}; files in {folder}")
+        return 1
+    if chosen.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

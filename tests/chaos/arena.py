@@ -1,0 +1,228 @@
+"""Everything that a campaign needs, standing: broker, proxy, topics, a model file, the stream, the daemon."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kafka.errors import KafkaError
+
+from daemon.state.errors import NotThere
+from daemon.state.inspect import consumed_so_far, inspect
+from tests.broker import Broker
+from tests.chaos.daemons import Daemon
+from tests.chaos.faults import IDLE_AFTER_S, SESSION_S
+from tests.chaos.moments import Moments
+from tests.chaos.producing import Stream
+from tests.chaos.proxy import Proxy
+from tests.chaos.topics import Reader
+from tests.chaos.workload import EXPLAINED, PARTITIONS
+from tests.daemon.explain.trained import NAMES, tree_file
+
+GROUP = "chaos"
+TOPICS = {name: name.replace("_", "-") for name in ("events", "alerts", "readings", "dead_letters")}
+WITHIN_S = 180.0
+"""Without any progress for so long the daemon is stuck."""
+
+CONFIG = """\
+kafka:
+  brokers: ["127.0.0.1:{port}"]
+  topics: [{events}]
+  group: {group}
+  alerts: {alerts}
+  readings: {readings}
+  dead_letters: {dead_letters}
+  consumer: {{session_timeout_ms: {session_ms}, heartbeat_interval_ms: 500}}
+state: {{path: {state}, commit_interval: {{min: 50ms, max: 500ms}}}}
+time: {{idle_after: {idle_after}s, max_skew: 1h}}
+window: {{events: 200, max_span: 2m}}
+labels: {{wait: 15m}}
+explain: {{cpu_share: 0.5}}
+http: {{port: null}}
+log: {{format: json}}
+"""
+EXPLAINING = """\
+models:
+  {model}: {{explain: {{model_file: {file}, features: [{features}], sample: 4}}}}
+"""
+
+
+class ProxiedBroker(Broker):
+    """A broker that tells clients to come through a proxy; `direct` is its door for the harness."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        from tests.broker.broker import _free_ports
+
+        self._direct = _free_ports(1)[0]
+        self.direct = f"127.0.0.1:{self._direct}"
+        self.proxy = Proxy(("127.0.0.1", self._port))
+
+    def _format(self) -> None:
+        super()._format()
+        text = self._properties.read_text()
+        text = text.replace(",CONTROLLER://", f",DIRECT://127.0.0.1:{self._direct},CONTROLLER://", 1)
+        text = text.replace(
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.proxy.port},DIRECT://127.0.0.1:{self._direct}",
+        )
+        text = text.replace("PLAINTEXT:PLAINTEXT", "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT")
+        self._properties.write_text(text)
+
+
+class Arena:
+    """See the module's docstring. `losses` collects what is wrong, one line each."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        per_s: float = 200.0,
+        explained: bool = True,
+        program: Sequence[str] = ("-m", "daemon"),
+    ) -> None:
+        self._stack = ExitStack()
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.losses: list[str] = []
+        self.upcoming = ""
+        """VIGIL_STOP_AT of the next start."""
+        self.codes: Counter[int | None] = Counter()
+        """How daemons ended."""
+        try:
+            self._broker = ProxiedBroker(folder / "broker")
+            self.proxy = self._stack.enter_context(self._broker.proxy)
+            self._stack.enter_context(self._broker)
+            self.bootstrap = self._broker.direct
+            self._broker.bootstrap = self._broker.direct
+            for name, topic in TOPICS.items():
+                count = PARTITIONS if name == "events" else 1
+                self._broker.create_topic(topic, count, **{"retention.ms": "-1"})
+            self.config, self.state = folder / "vigil.yaml", folder / "state"
+            self.config.write_text(self._configuration(explained=explained))
+            self.stream = Stream(self.bootstrap, TOPICS["events"], seed, per_s)
+            self.daemon = Daemon(self.config, self.state, folder / "vigild.log", program)
+            self._stack.callback(self.daemon.close)
+            self.moments = Moments(self.bootstrap, GROUP, TOPICS, PARTITIONS, self.state)
+            self._stack.callback(self.moments.close)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def broker_away(self, seconds: float) -> None:
+        """See `faults.Arena`."""
+        self.stream.hold()
+        self._broker.kill()
+        time.sleep(seconds)
+        self._broker.start()
+        self.stream.go_on()
+
+    def ended(self, code: int | None, *expected: int) -> None:
+        """See `faults.Arena`."""
+        self.codes[code] += 1
+        if code is None:
+            self.losses.append("the daemon did not end")
+            self.daemon.kill()
+        elif code not in expected:
+            said = self.daemon.last_lines[-1] if self.daemon.last_lines else "nothing"
+            self.losses.append(f"the daemon ended with {code}: it said {said}")
+        self.look()
+        self.daemon.start(self.upcoming)
+
+    def restart(self, stop_at: str) -> None:
+        """See `faults.Arena`."""
+        self.daemon.kill()
+        self.codes[-signal.SIGKILL] += 1
+        self.look()
+        self.daemon.start(stop_at)
+
+    def explanations(self) -> int:
+        """See `faults.Arena`."""
+        try:
+            return sum(control["control"] == "explained" for control in consumed_so_far(self.state)[1])
+        except NotThere:
+            return 0
+
+    def alive(self) -> None:
+        """The daemon must not have ended by itself."""
+        if self.daemon.pid is None:
+            self.ended(self.daemon.wait(1.0))
+
+    def look(self) -> None:
+        """The rules of `moments`, while the daemon is dead."""
+        try:
+            self.losses += self.moments.look()
+        except KafkaError as error:
+            self.losses.append(f"harness: could not look at the topics: {error!r}")
+
+    def finish(self) -> None:
+        """End the stream, let everything be read, closed and sent, and stop the daemon."""
+        self.stream.end()
+        reader = Reader(self.bootstrap, {TOPICS["events"]: PARTITIONS})
+        ends = {each.partition: end for each, end in reader.ends().items()}
+        reader.close()
+        self.alive()
+        for _ in range(3):
+            if not self._wait_until_read(ends):
+                return
+            self.daemon.wait_until_it_writes(10.0)
+            code = self.daemon.wait(0.0) if self.daemon.pid is None else self._stopped()
+            self.codes[code] += 1
+            if code != 0:
+                self.losses.append(f"the daemon ended with {code} at last")
+            self.look()
+            if not inspect(self.state)["outbox"]:
+                return
+            self.daemon.start()
+        self.losses.append("the outbox was never empty")
+
+    def _stopped(self) -> int | None:
+        self.daemon.signal(signal.SIGTERM)
+        return self.daemon.wait(60.0)
+
+    def _wait_until_read(self, ends: dict[int, int]) -> bool:
+        before, since = None, time.monotonic()
+        while True:
+            try:
+                now = {each.number: at.next_offset for each, at in consumed_so_far(self.state)[0].items()}
+            except OSError:
+                now = {}
+            if now == ends:
+                return True
+            self.alive()
+            if now != before:
+                before, since = now, time.monotonic()
+            if time.monotonic() - since > WITHIN_S:
+                said = "; ".join(self.daemon.last_lines)
+                self.losses.append(f"stuck for {WITHIN_S:.0f} s at {now} of {ends}: it said {said}")
+                return False
+            time.sleep(0.1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _configuration(self, *, explained: bool) -> str:
+        text = CONFIG.format(
+            port=self.proxy.port,
+            group=GROUP,
+            state=self.state,
+            session_ms=int(SESSION_S * 1000),
+            idle_after=int(IDLE_AFTER_S),
+            **TOPICS,
+        )
+        if explained:
+            file = tree_file(self.folder).path
+            text += EXPLAINING.format(model=EXPLAINED, file=file, features=", ".join(NAMES))
+        return text

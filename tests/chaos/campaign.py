@@ -1,0 +1,81 @@
+"""A campaign: an arena, a schedule of faults, and the verdict in a table."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.arena import Arena
+from tests.chaos.faults import Fault
+from tests.chaos.verdict import Verdict, judge
+
+AHEAD = 400
+"""Records that are there before the daemon starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done, and what came of it."""
+
+    seed: int
+    faults: Counter[str]
+    starts: int
+    looks: int
+    seconds: float
+    verdict: Verdict
+
+    def table(self) -> str:
+        """For people."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{'fault':<24}{'times':>7}"
+        for kind, count in sorted(self.faults.items()):
+            yield f"{kind:<24}{count:>7}"
+        yield f"{'(starts of the daemon)':<24}{self.starts:>7}"
+        yield f"{'(looks while dead)':<24}{self.looks:>7}"
+        yield ""
+        counts = self.verdict.counts
+        for name in ("records", "events", "refused", "explanations"):
+            yield f"{name:<24}{counts.get(name, 0):>7}"
+        yield f"{'':<24}{'once':>7}{'again':>7}"
+        for name in ("alerts", "readings", "dead_letters"):
+            yield f"{name:<24}{counts.get(name, 0):>7}{counts.get(name + ' again', 0):>7}"
+        yield ""
+        yield f"{len(self.verdict.losses)} losses in {self.seconds:.0f} s, seed {self.seed}"
+        yield from (f"  {loss}" for loss in self.verdict.losses[:50])
+
+
+def campaign(
+    folder: Path,
+    seed: int,
+    faults: Sequence[Fault],
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    per_s: float = 200.0,
+    explained: bool = True,
+    program: Sequence[str] = ("-m", "daemon"),
+    stop_at_loss: bool = False,
+) -> Outcome:
+    """Do all of it. `program` is what runs as the daemon."""
+    began = time.monotonic()
+    struck: Counter[str] = Counter()
+    with Arena(folder, seed, per_s=per_s, explained=explained, program=program) as arena:
+        arena.stream.produce(AHEAD)
+        arena.daemon.start(faults[0].stop_at if faults else "")
+        arena.stream.start()
+        for place, fault in enumerate(faults, 1):
+            arena.upcoming = faults[place].stop_at if place < len(faults) else ""
+            say(f"{time.monotonic() - began:6.0f} s  {place}/{len(faults)}  {fault.kind}")
+            fault.strike(arena)
+            struck[fault.kind] += 1
+            arena.alive()
+            if stop_at_loss and arena.losses:
+                break
+        arena.finish()
+        say(f"{time.monotonic() - began:6.0f} s  comparing with an undisturbed pass")
+        verdict = judge(arena)
+        return Outcome(seed, struck, arena.daemon.starts, arena.moments.looks, time.monotonic() - began, verdict)

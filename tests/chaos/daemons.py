@@ -1,0 +1,130 @@
+"""The daemon as an operating system has it: a process that is started, signalled, and found dead."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+WORKER = "daemon.explain.worker"
+
+
+class Daemon:
+    """One `vigild run` after the other on the same configuration. It never outlives this process.
+
+    `program` is what is run in place of `python -m daemon`: for daemons with a mutation.
+    """
+
+    def __init__(self, config: Path, state: Path, log: Path, program: Sequence[str] = ("-m", "daemon")) -> None:
+        self._config, self._state, self._program = config, state, program
+        self._log = log.open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self.last_lines: deque[str] = deque(maxlen=8)
+        """What it said last."""
+        self.starts = 0
+        self.stop_at = ""
+        """VIGIL_STOP_AT of the one that runs."""
+
+    def start(self, stop_at: str = "") -> None:
+        """Start it; `stop_at` is its VIGIL_STOP_AT."""
+        self.stop_at = stop_at
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "VIGIL_STOP_AT": stop_at or "none"}
+        command = [sys.executable, *self._program, "run", "-c", str(self._config)]
+        if setpriv := shutil.which("setpriv"):
+            command = [setpriv, "--pdeathsig", "KILL", *command]
+        self._written = self._last_write()
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+        self.starts += 1
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it is alive."""
+        alive = self._process is not None and self._process.poll() is None
+        return self._process.pid if self._process is not None and alive else None
+
+    def signal(self, number: signal.Signals) -> bool:
+        """Send a signal; says whether it was still alive."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        self._process.send_signal(number)
+        return True
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code (a signal's number, negative, if that ended it), or None if it is still alive after so long."""
+        if self._process is None:
+            return None
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        if self._reader is not None:
+            self._reader.join(5.0)
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        self.wait(30.0)
+
+    def wait_until_it_writes(self, seconds: float) -> bool:
+        """Wait until it has written to its state since it started, or ended; says whether it did write."""
+        give_up = time.monotonic() + seconds
+        while self.pid is not None and time.monotonic() < give_up:
+            if self._last_write() != self._written:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def worker(self, seconds: float) -> psutil.Process | None:
+        """The explainer's process, as soon as there is one."""
+        give_up = time.monotonic() + seconds
+        while (pid := self.pid) is not None and time.monotonic() < give_up:
+            try:
+                for child in psutil.Process(pid).children():
+                    if WORKER in child.cmdline():
+                        return child
+            except psutil.Error:
+                continue
+            time.sleep(0.1)
+        return None
+
+    def limit_files(self, most_bytes: int | None) -> None:
+        """No file of its may grow beyond this (None: no limit): what a full disk is to it."""
+        if (pid := self.pid) is not None:
+            limit = resource.RLIM_INFINITY if most_bytes is None else most_bytes
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._log.close()
+
+    def _last_write(self) -> tuple[int, int]:
+        try:
+            found = (self._state / "state.sqlite-wal").stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_size
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._log.write(line)
+            self._log.flush()
+            self.last_lines.append(line.decode(errors="replace").rstrip())
