@@ -240,7 +240,7 @@ def test_a_feature_may_be_a_novel_but_only_its_beginning_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a\x00b", "\x1f", " ", "\u202eevil", "😀" * 256, "\n", "..", "a/b", "'; DROP TABLE", "%s{0}"]
+    "name", ["a\x00b", "\x1f", " ", "\u202eevil", "\U0001f600" * 256, "\n", "..", "a/b", "'; DROP", "%s{0}"]
 )
 def test_names_may_be_ugly(name: str) -> None:
     """Any text of JSON names a model, an id, a class, a feature or a segment."""
