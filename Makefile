@@ -36,6 +36,11 @@ run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
 test: $(INSTALLED) ## Run every test, with a real Kafka broker
 	@$(BIN)/python -m pytest
 
+.PHONY: fuzz
+RUNS ?= 1000000
+fuzz: $(INSTALLED) ## RUNS inputs (a million) for the decoder and the config loader, guided by coverage
+	@$(BIN)/python -m tests.fuzz --runs $(RUNS)
+
 check: $(INSTALLED) ## Lint, format, types, and which package imports which
 	@failed=0; for check in "ruff check" "ruff format --check" "mypy $(SOURCES)" "lint-imports --no-logo"; do \
 		echo "$$check"; $(BIN)/$$check || failed=1; done; exit $$failed

@@ -1,12 +1,4 @@
-"""Decode: runs of records to columnar rows; what is bad becomes a refusal with its reason.
-
-Nothing after this folder loops over events in Python. Within it every field is handled as a column, and only a column
-in which something is wrong is looked at value by value.
-
-    record ─codec─► events (batch.py) ─by kind─► part.py: columns, checked ─► decoder.py: rows, with their times
-                          │ refused                        │ refused
-                          └────────────► results.Refusal ◄─┘
-"""
+"""Decoding: runs of records to columnar rows with their times, and to refusals of what is bad."""
 
 from daemon.decode.batch import Bounds
 from daemon.decode.decoder import Decoder

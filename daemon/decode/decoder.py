@@ -1,4 +1,12 @@
-"""From the checked columns of a run to rows with their times."""
+"""Runs of records to columnar rows; what is bad becomes a refusal with its reason.
+
+    record ─codec─► events (batch.py) ─by kind─► part.py: columns, checked ─► rows, with their times
+                          │ refused                        │ refused
+                          └────────────► results.Refusal ◄─┘
+
+Nothing after this folder loops over events in Python. Within it every field is handled as a column, and only a column
+in which something is wrong is looked at value by value.
+"""
 
 from __future__ import annotations
 
@@ -186,9 +194,8 @@ def _keys(ids: list[str], model: Hashes) -> Hashes:
 def _content(prediction: Scalars, score: Any, ts: Any, features: Cells) -> Hashes:
     """Hash of what an event says, to tell a repetition from a contradiction."""
     whole = mix(tokens_of(prediction), mix(score.view(np.uint64), ts.astype(np.uint64)))
-    if len(features.values):
-        place = np.arange(len(features.values)) - np.repeat(features.start, features.size)
-        cells = mix(tokens_of(features.values), place.astype(np.uint64))
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(cells)])
-        whole = mix(whole, sums[features.start + features.size] - sums[features.start])
+    place = np.arange(len(features.values)) - np.repeat(features.start, features.size)
+    cells = mix(tokens_of(features.values), place.astype(np.uint64))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(cells)])
+    whole = mix(whole, sums[features.start + features.size] - sums[features.start])
     return mix(whole, features.layout)

@@ -353,6 +353,14 @@ def test_content_tells_a_repetition_from_a_contradiction() -> None:
     assert len(set(among.tolist())) == len(others) + 2
 
 
+def test_content_does_not_depend_on_what_stands_beside() -> None:
+    """The same event, alone or among others with features or without, is the same event. (Found by fuzzing.)"""
+    bare, full = prediction(ts=START), prediction(ts=START, features={"a": 1})
+    alone = [decoded(event).predictions.content[0] for event in (bare, full)]
+    assert decoded(bare, full).predictions.content.tolist() == alone
+    assert decoded(full, bare, bare).predictions.content.tolist() == [alone[1], alone[0], alone[0]]
+
+
 def test_features_can_serve_as_segments() -> None:
     """Names that the configuration lifts become segments; a segment of the event itself goes first."""
     found = decoder(lifted={"m": ("country", "absent")}).decode(

@@ -1,0 +1,1 @@
+"""Fuzzing of messages and configurations: `make fuzz` is guided by coverage, the tests by a seed."""

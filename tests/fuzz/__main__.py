@@ -1,0 +1,118 @@
+"""`make fuzz`: so many inputs for all targets together, guided by coverage where atheris is installed.
+
+Each target runs in a process of its own, which ends at the first input that breaks a rule, takes 20 seconds or grows
+beyond bounds; that input is kept and named. What reached new code is kept as well, and is where the next run begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.fuzz.mutation import inputs
+
+SHARES = {"decoding": 0.4, "loading": 0.2, "telling_time": 0.4}
+"""Of all inputs."""
+MOST_GROWTH_MB = 256
+"""From the first input to the last; libFuzzer's corpus and coverage are a part of it."""
+INSTRUMENTED = ["config", "daemon.clocks", "daemon.codecs", "daemon.decode", "daemon.scalars", "daemon.stamps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One target's run; sizes in MB."""
+
+    target: str
+    inputs: int
+    seconds: float
+    before_mb: int
+    after_mb: int
+    failed: bool
+
+    def __str__(self) -> str:
+        rate = self.inputs / max(self.seconds, 1e-9)
+        grown = f"RSS {self.before_mb} MB at the start, {self.after_mb} MB at the end"
+        return f"{self.target:14} {self.inputs:>9,} inputs  {rate:>8,.0f}/s  {grown}{'  FAILED' if self.failed else ''}"
+
+
+def main() -> int:
+    """Fuzz all targets, or be the process of one of them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000_000, help="inputs, over all targets")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--corpus", type=Path, default=Path(".cache/fuzz"))
+    parser.add_argument("--target", choices=sorted(SHARES), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.target:
+        return _one(given.target, given.runs, given.seed, given.corpus)
+    if find_spec("atheris") is None:
+        print("atheris is not installed (pip install 'vigild[fuzz]'): inputs are made by chance, unguided", flush=True)
+    ran = [_target(name, round(given.runs * share), given.seed, given.corpus) for name, share in SHARES.items()]
+    print(f"{sum(each.inputs for each in ran):,} inputs in {sum(each.seconds for each in ran):,.0f} s")
+    return int(any(each.failed for each in ran))
+
+
+def _target(name: str, runs: int, seed: int, corpus: Path) -> Ran:
+    """Fuzz a target in a process of its own, and read what it says."""
+    command = [sys.executable, "-m", "tests.fuzz", "--target", name]
+    command += ["--runs", str(runs), "--seed", str(seed), "--corpus", str(corpus)]
+    began = time.monotonic()
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - began
+    output = said.stdout + said.stderr
+    sizes = [int(size) for size in re.findall(r"rss: (\d+)Mb", output)] or [0]
+    counts = re.findall(r"#(\d+)\s", output)
+    ran = Ran(name, int(counts[-1]) if counts else 0, seconds, sizes[0], sizes[-1], said.returncode != 0)
+    if ran.after_mb - ran.before_mb > MOST_GROWTH_MB:
+        ran = Ran(name, ran.inputs, seconds, ran.before_mb, ran.after_mb, failed=True)
+    print(ran, flush=True)
+    if ran.failed:
+        print(output[-4_000:])
+    return ran
+
+
+def _one(name: str, runs: int, seed: int, corpus: Path) -> int:
+    kept = corpus / name
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        import atheris
+    except ImportError:
+        return _unguided(name, runs, seed, kept)
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        from tests.fuzz.targets import SEEDS, TARGETS
+    for number, data in enumerate(SEEDS[name]):
+        (kept / f"seed-{number}").write_bytes(data)
+    options = [f"-runs={runs}", f"-seed={seed}", "-max_len=4096", "-timeout=20", "-rss_limit_mb=1500"]
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}/{name}-", str(kept)], TARGETS[name])
+    atheris.Fuzz()
+    return 0
+
+
+def _unguided(name: str, runs: int, seed: int, kept: Path) -> int:
+    """The same without guidance, in the words of libFuzzer's log."""
+    from tests.fuzz.targets import SEEDS, TARGETS
+
+    for number, data in enumerate(inputs(SEEDS[name], runs, first=seed * 10**9), 1):
+        try:
+            TARGETS[name](data)
+        except Exception:
+            (kept.parent / f"{name}-crash").write_bytes(data)
+            raise
+        if number in (1, runs) or number % 10_000 == 0:
+            print(f"#{number} rss: {_resident_mb()}Mb", flush=True)
+    return 0
+
+
+def _resident_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
