@@ -50,8 +50,9 @@ class MultivariateDriftSettings(MonitorSettings):
     """Changes of the share in which two features agree by less than this are not worth an alert (absolute)."""
     warmup: int = Field(500, ge=50)
     """Predictions that a reference made of own events needs before it judges."""
-    pairs: int = Field(50_000, ge=1)
-    """Pairs of features watched in all; versions that come when these are in use are watched with fewer or none."""
+    pairs: int = Field(20_000, ge=1)
+    """Pairs of features watched in all (about 1.5 kB each). A version gets a sixteenth of what is left, or 8, its most
+    dependent first."""
     batch: int = Field(100, ge=1)
     """Predictions that are judged together."""
 

@@ -25,6 +25,7 @@ UPPER = np.triu_indices(MOST_FEATURES, 1)
 _RECENT = 500.0
 """Half-life, in predictions, of what is told of lately."""
 _SETTLED = 4_000
+_VERSIONS, _FEWEST = 16, 8
 _KNOWN = 500
 _SIZES = {"agree": len(UPPER[0]), "both": len(UPPER[0]), "up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
 _MOVED, _MOVED_Z = 0.05, 4.0
@@ -58,8 +59,10 @@ class Pairs:
             for pair, (first, second) in enumerate(zip(*(side.tolist() for side in UPPER), strict=True))
             if second < len(numbers)
         ]
-        room = len(state["free"]) + self._most - state["slots"]
-        chosen = sorted(pair for _, pair, _, _ in sorted(wanted)[: max(room, 0)])
+        room = max(len(state["free"]) + self._most - state["slots"], 0)
+        # A part of the room that is left, so that many versions find some.
+        share = min(room, max(room // _VERSIONS, _FEWEST))
+        chosen = sorted(pair for _, pair, _, _ in sorted(wanted)[:share])
         state["versions"][base] = {
             "numbers": numbers,
             "views": views,

@@ -32,6 +32,9 @@ class Checked:
     unit: Longs
 
 
+_NOTHING_DUE = Checked({}, {}, np.zeros(0, np.int64))
+
+
 class Estimated:
     """The windows of all groups. Holds no data itself; the state is a tree."""
 
@@ -102,14 +105,15 @@ class Estimated:
         """Take out what is to be checked at `now`; all of it at the `last`."""
         table = state["table"]
         due = (table["seen"] >= ENOUGH * table["n"]) | (now >= table["until"]) | last | self._beyond_bounds(table)
+        if not due.any():
+            return _NOTHING_DUE
         checked = Checked(
             {name: column[due] for name, column in table.items()},
             {name: rows[due] for name, rows in state["estimates"].items()},
             self.units(table)[due],
         )
-        if due.any():
-            state["table"] = {name: column[~due] for name, column in table.items()}
-            state["estimates"] = {name: rows[~due] for name, rows in state["estimates"].items()}
+        state["table"] = {name: column[~due] for name, column in table.items()}
+        state["estimates"] = {name: rows[~due] for name, rows in state["estimates"].items()}
         return checked
 
     def deadline(self, state: State) -> int | None:
