@@ -95,8 +95,7 @@ def test_the_daemon_goes_on_with_what_an_older_release_left(left: Path) -> None:
     (folder / "events.ndjson").write_text("\n".join(lines) + "\n")
     (folder / "vigil.yaml").write_text(
         "files: {paths: [events.ndjson]}\nstate: {path: state}\nhttp: {port: null}\n"
-        "sinks: {alerts: [], readings: [{file: {path: readings.ndjson}}], "
-        "dead_letters: [{file: {path: dead.ndjson}}]}\n"
+        "sinks: {alerts: [], readings: [], dead_letters: [{file: {path: dead.ndjson}}]}\n"
     )
     done = vigild("run", cwd=folder)
     assert done.returncode == 0, done.stderr
