@@ -180,6 +180,15 @@ class Explain(Section):
     """Which sample and which permutations are drawn."""
 
 
+class Dlq(Section):
+    """Dead letters that come back: `vigild dlq replay`."""
+
+    retention: Positive = Duration.parse("30d")
+    """How long a replayed dead letter is remembered, in event time: replayed again meanwhile, it changes nothing."""
+    max_refs: Count = 200_000
+    """Replayed dead letters remembered at most; beyond it the oldest are forgotten, which is counted."""
+
+
 class Http(Section):
     """Health, metrics and the web page."""
 
@@ -260,6 +269,8 @@ class Config(Section):
     """When to alert and how often."""
     explain: Explain = Explain()
     """SHAP on a sample."""
+    dlq: Dlq = Dlq()
+    """Dead letters that come back."""
     http: Http = Http()
     """Health, metrics and the web page."""
     log: Log = Log()

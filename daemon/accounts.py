@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.ledger.ledger import FORGOTTEN
 from processors.base import Reading
 from processors.profile import GroupKey
 
@@ -31,7 +32,8 @@ class Accounts:
             return []
         start, self._read_at = self._read_at, end
         received = self.counts["received"]
-        shed = {name: count for name, count in sorted(self.counts.items()) if name not in ACCOUNTS}
+        shed = {name: count for name, count in sorted(self.counts.items()) if name not in (*ACCOUNTS, FORGOTTEN)}
+        cut_off = {**cut_off, **self.forgotten}
         values = {name: self.counts[name] for name in ACCOUNTS} | {"keep_rate": keep_rate}
         details: dict[str, Any] = {"shed": shed, "conflict": {}, "received": dict(sorted(cut_off.items()))}
         return [
@@ -41,6 +43,11 @@ class Accounts:
             )
             for name, value in values.items()
         ]  # fmt: skip
+
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """Replayed dead letters that were forgotten before their time, if there were any."""
+        return {FORGOTTEN: self.counts[FORGOTTEN]} if FORGOTTEN in self.counts else {}
 
     def restore(self, tree: Mapping[str, Any]) -> None:
         """Go on from `to_state`."""

@@ -28,6 +28,7 @@ from daemon.explain.models import ModelFile, ModelFiles
 from daemon.intake import Revoked
 from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
+from daemon.ledger.replayed import Remembered
 from daemon.ledger.saving import LedgerSaving
 from daemon.parts import ALERTS, DEAD_LETTERS, READINGS, Checkpoint, Parts, Timing
 from daemon.pipeline import Pipeline
@@ -178,7 +179,8 @@ def assemble(
     clocks = Clocks(_lateness(config), int(config.time.max_ahead))
     profile = Profile(_specs(config), _limits(config))
     waits = _waits(config, of_model)
-    ledger = Ledger(pane_us, waits, config.labels.max_pending, profile.base_of)
+    remembered = Remembered(int(config.dlq.retention), config.dlq.max_refs)
+    ledger = Ledger(pane_us, waits, config.labels.max_pending, profile.base_of, remembered)
     longest = max([waits.default_us, *waits.by_model.values()])
     saving = LedgerSaving(ledger, longest, notes=wall is not None)
     rules = Rules.configured(config)

@@ -174,6 +174,8 @@ class DeadLetter:
     size: int
     sha256: str
     truncated: bool = False
+    timestamp: int = -1
+    """Of the record, in milliseconds; -1 for none."""
 
 
 def dead_letter(
@@ -185,12 +187,13 @@ def dead_letter(
     value: bytes | None,
     headers: Headers = (),
     most: int | None = None,
+    timestamp: int = -1,
 ) -> DeadLetter:
     """A dead letter for what stood at `ref` (topic, partition, offset, index); keeps `most` bytes of it, or all."""
     kept = value if value is None or most is None else value[:most]
     size, whole = len(value or b""), sha256(value or b"").hexdigest()
     truncated = kept is not None and len(kept) < size
-    return DeadLetter(*ref, reason, text(detail), key, kept, tuple(headers), size, whole, truncated)
+    return DeadLetter(*ref, reason, text(detail), key, kept, tuple(headers), size, whole, truncated, timestamp)
 
 
 def dead_letter_message(letter: DeadLetter) -> Message:
@@ -198,6 +201,7 @@ def dead_letter_message(letter: DeadLetter) -> Message:
     ref = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset, "index": letter.index}
     body = {
         "ref": ref,
+        "timestamp": letter.timestamp if letter.timestamp >= 0 else None,
         "reason": letter.reason,
         "detail": letter.detail,
         **_named("key", letter.key),
@@ -225,7 +229,7 @@ def shortened(message: Message) -> Message:
     return dead_letter_message(
         DeadLetter(
             letter.topic, letter.partition, letter.offset, letter.index, letter.reason, letter.detail,
-            key, value, (), letter.size, letter.sha256, truncated=not whole,
+            key, value, (), letter.size, letter.sha256, truncated=not whole, timestamp=letter.timestamp,
         )
     )  # fmt: skip
 
@@ -238,7 +242,7 @@ def parse_dead_letter(data: bytes) -> DeadLetter:
         return DeadLetter(
             ref["topic"], ref["partition"], ref["offset"], ref["index"], body["reason"], body["detail"],
             _unnamed("key", body), _unnamed("value", body), _unheaders(body["headers"]),
-            body["size"], body["sha256"], body["truncated"],
+            body["size"], body["sha256"], body["truncated"], -1 if body.get("timestamp") is None else body["timestamp"],
         )  # fmt: skip
     except (KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise ValueError(f"not a dead letter: {error}") from error

@@ -10,6 +10,7 @@ import errno
 OK = 0
 UNHEALTHY = 1
 USAGE = 64
+DATA = 65
 NO_INPUT = 66
 UNAVAILABLE = 69
 SOFTWARE = 70
@@ -20,6 +21,7 @@ MEANINGS = {
     OK: "done, or stopped as asked",
     UNHEALTHY: "`health`: not healthy, or nobody answers",
     USAGE: "the command line is wrong, or asks for what does not exist yet",
+    DATA: "`dlq`: some of the dead letters can't be read, or not be sent as they are",
     NO_INPUT: "an input file is missing or can't be read",
     UNAVAILABLE: "something that is needed can't be reached or is not installed",
     SOFTWARE: "a mistake in Vigil; the traceback says where",

@@ -158,7 +158,7 @@ class Pipeline:
             "firing": parts.life.firing_count,
             "catching_up": self._catching_up.behind,
             "models": len(parts.watch.profile.bases()),
-            "cut_off": dict(parts.watch.profile.cut_off),
+            "cut_off": dict(parts.watch.profile.cut_off) | self._accounts.forgotten,
             "ahead": parts.clocks.ahead,
             "explanations": {} if explainer is None else dict(explainer.counters),
             "outbox": parts.checkpoint.queued(),

@@ -11,6 +11,7 @@ import orjson
 from daemon.alerts.events import Events
 from daemon.alerts.notice import Notice
 from daemon.decode import Refusal
+from daemon.decode.again import REF, TIMESTAMP
 from daemon.envelopes import dead_letter, dead_letter_message, reading_message
 from daemon.records import Partition
 from daemon.redaction import REDACTED, redacted_finding, redacted_reading
@@ -44,12 +45,18 @@ class Said:
     def dead_letter(self, refusal: Refusal) -> Message:
         """A refused event with its original bytes; without the values of redacted features.
 
-        Details quote what was found: they are withheld where anything is redacted.
+        Details quote what was found, keys and headers hold what nobody declared: where anything is redacted, details
+        and headers are withheld, and so is a key that is no JSON object.
         """
-        value = self._without_secrets(refusal.value) if self.redacted else refusal.value
-        detail = REDACTED if self.redacted else refusal.detail
         ref = (refusal.partition.topic, refusal.partition.number, refusal.offset, refusal.index)
-        letter = dead_letter(ref, refusal.reason, detail, key=refusal.key, value=value, headers=refusal.headers)
+        key, value, headers, detail = refusal.key, refusal.value, tuple(refusal.headers), refusal.detail
+        if self.redacted:
+            key = self._without_secrets(key) if key is not None and key[:1] == b"{" else None
+            value, detail = self._without_secrets(value), REDACTED
+            headers = tuple((name, held if name in (REF, TIMESTAMP) else REDACTED.encode()) for name, held in headers)
+        letter = dead_letter(
+            ref, refusal.reason, detail, key=key, value=value, headers=headers, timestamp=refusal.timestamp
+        )
         return dead_letter_message(letter)
 
     def _without_secrets(self, value: bytes) -> bytes:

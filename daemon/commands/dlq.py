@@ -1,23 +1,148 @@
-"""`vigild dlq`: dead letters, to be listed and replayed. It comes with a later release."""
+"""`vigild dlq`: dead letters, to be listed (`list`), and corrected and sent once more (`replay`)."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from daemon import exits
+from daemon.commands import configuration
+
+if TYPE_CHECKING:
+    from daemon.dlq.letters import Chosen, Found
+    from daemon.dlq.replay import Replayed
+
+_SHOWN = 20
+"""Letters that can't be sent are named up to so many."""
 
 
 def add(commands: Any) -> None:
     """Declare it."""
-    parser: argparse.ArgumentParser = commands.add_parser("dlq", help="list or replay dead letters (to come)")
-    parser.add_argument("action", choices=("list", "replay"))
-    parser.set_defaults(command=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Say what to do until then."""
-    raise exits.Ended(
-        exits.USAGE,
-        f"`vigild dlq {arguments.action}` comes with a later release; until then read the topic vigil.dead_letters.",
+    parser: argparse.ArgumentParser = commands.add_parser("dlq", help="dead letters: list them, replay them")
+    actions = parser.add_subparsers(metavar="list|replay", required=True)
+    listing = actions.add_parser("list", help="what was refused, and why")
+    listing.add_argument("--json", action="store_true", help="as NDJSON, for editing")
+    listing.set_defaults(command=show)
+    replaying = actions.add_parser(
+        "replay",
+        help="send them once more",
+        description="Send dead letters to the topics they came from. Each counts once, however often this is run.",
     )
+    replaying.add_argument("--with", dest="correct", metavar="COMMAND", help="shell command that corrects each value")
+    replaying.add_argument("--output", type=Path, metavar="FILE", help="write a dump for `vigild replay` instead")
+    replaying.add_argument("--dry-run", action="store_true", help="print what would be sent")
+    replaying.set_defaults(command=replay)
+    for action in (listing, replaying):
+        configuration.add_option(action)
+        action.add_argument(
+            "-i", "--input", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+            help="NDJSON of dead letters, instead of from where the configuration sends them",
+        )  # fmt: skip
+        action.add_argument("--reason", nargs="+", action="extend", default=[], metavar="GLOB", help="of these reasons")
+        action.add_argument(
+            "--ref", nargs="+", action="extend", default=[], metavar="GLOB", help="topic:partition:offset[:index]"
+        )
+        action.add_argument("--since", metavar="TIME", help="records from then on (RFC 3339)")
+        action.add_argument("--until", metavar="TIME", help="records before then (RFC 3339)")
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print the letters that are meant."""
+    reasons: Counter[str] = Counter()
+    for found in _found(arguments):
+        if arguments.json:
+            sys.stdout.buffer.write(found.data + b"\n")
+        else:
+            print(_row(found, header=not reasons))
+        reasons[found.letter.reason] += 1
+    if not arguments.json:
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+        print(f"{sum(reasons.values()):,} dead letters{': ' if counts else ''}{counts}")
+    return exits.OK
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Send the letters that are meant, or write them, or print what would be sent."""
+    from daemon.dlq import replay as dlq
+    from daemon.sinks.base import SinkError
+
+    config = _config(arguments)
+    skipped: list[str] = []
+    records = dlq.each((found.letter for found in _found(arguments)), arguments.correct, skipped)
+    try:
+        if arguments.dry_run:
+            done, verb = _print(records), "would be sent"
+        elif arguments.output is not None:
+            done, verb = dlq.write(arguments.output, records), f"written to {arguments.output}"
+        elif config.kafka is None:
+            raise exits.Ended(
+                exits.USAGE,
+                "kafka: nothing is read from Kafka, so nothing can be sent there: write a dump with --output",
+            )
+        else:
+            done, verb = dlq.send(config.kafka, records), "sent"
+    except SinkError as error:
+        raise exits.Ended(exits.UNAVAILABLE, str(error)) from error
+    for line in skipped[:_SHOWN]:
+        print(line, file=sys.stderr)
+    print(f"{done:,} {verb}" + (f", {len(skipped):,} can't be" if skipped else ""), file=sys.stderr)
+    return exits.DATA if skipped else exits.OK
+
+
+def _print(records: Iterable[Replayed]) -> int:
+    count = 0
+    for count, record in enumerate(records, 1):  # noqa: B007 - the last one is the count
+        print(record.value.decode("utf-8", "replace"))
+    return count
+
+
+def _found(arguments: argparse.Namespace) -> Iterator[Found]:
+    from daemon.dlq.letters import NoLetter, letters
+
+    chosen = _chosen(arguments)
+    try:
+        for found in letters(_config(arguments), arguments.input):
+            if chosen(found.letter):
+                yield found
+    except NoLetter as error:
+        raise exits.Ended(exits.DATA, str(error)) from error
+    except FileNotFoundError as error:
+        raise exits.Ended(exits.NO_INPUT, exits.message_of(error)) from error
+
+
+def _chosen(arguments: argparse.Namespace) -> Chosen:
+    from daemon.dlq.letters import Chosen
+
+    return Chosen(arguments.reason, arguments.ref, *(_time(arguments, name) for name in ("since", "until")))
+
+
+def _time(arguments: argparse.Namespace, name: str) -> int | None:
+    """A time in milliseconds. Raises `Ended`."""
+    from daemon.stamps import microseconds
+
+    said = getattr(arguments, name)
+    if said is None:
+        return None
+    found = int(microseconds([said])[0])
+    if found < 0:
+        raise exits.Ended(exits.USAGE, f"--{name}: {said!r} is no time. Write it as 2026-11-22T03:00:00Z.")
+    return found // 1000
+
+
+def _config(arguments: argparse.Namespace) -> Any:
+    return configuration.load(arguments.config, source_required=not arguments.input)
+
+
+def _row(found: Found, *, header: bool) -> str:
+    from daemon.dlq.letters import ref_of
+    from daemon.stamps import rfc3339
+
+    letter = found.letter
+    when = rfc3339(letter.timestamp * 1000) if letter.timestamp >= 0 else "-"
+    row = f"{when:24}  {letter.reason:16}  {ref_of(letter):30}  {letter.size:>9,}  {letter.detail[:80]}"
+    title = f"{'time':24}  {'reason':16}  {'ref':30}  {'bytes':>9}  detail\n"
+    return (title if header else "") + row

@@ -136,7 +136,15 @@ def _with_effects(meant: list[Alert], life: Life) -> list[Alert]:
 
 def _refusal(run: Run, row: int, reason: str, detail: str) -> Refusal:
     return Refusal(
-        run.partition, run.offsets[row], 0, reason, detail, run.keys[row], run.values[row] or b"", run.headers[row]
+        run.partition,
+        run.offsets[row],
+        0,
+        reason,
+        detail,
+        run.keys[row],
+        run.values[row] or b"",
+        run.headers[row],
+        timestamp=run.timestamps[row],
     )
 
 

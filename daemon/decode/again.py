@@ -7,7 +7,6 @@ old as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from daemon.records import Run
 from processors.profile.tokens import mix
-from processors.rows import Hashes, Ints, Longs, Refs, text_hash
+from processors.rows import Hashes, Ints, Longs, Refs, Table, text_hash
 
 REF, TIMESTAMP = "vigil-ref", "vigil-ts"
 LATEST_MS = 9_214_646_400_000
@@ -23,21 +22,12 @@ LATEST_MS = 9_214_646_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Again(Table):
     """Records with a `vigil-ref`: their partition's number, offset and a hash of the ref, in columns."""
 
     partition: Ints
     offset: Longs
     ref: Hashes
-
-    def __len__(self) -> int:
-        return len(self.offset)
-
-    @classmethod
-    def concat(cls, parts: Sequence[Again]) -> Again:
-        """All of them."""
-        columns = ([getattr(part, name) for part in parts] for name in ("partition", "offset", "ref"))
-        return cls(*map(np.concatenate, columns)) if parts else none()
 
     def of(self, rows: Refs) -> Hashes:
         """Which event each row is, by a hash; 0 for rows that are here for the first time.
@@ -45,7 +35,7 @@ class Again:
         The first event of a record is the one that `vigil-ref` names; others in the same record are told apart by
         their place.
         """
-        found = np.zeros(len(rows.offset), np.uint64)
+        found = np.zeros(len(rows), np.uint64)
         if not len(self):
             return found
         known = dict(zip(zip(self.partition.tolist(), self.offset.tolist(), strict=True), self.ref, strict=True))

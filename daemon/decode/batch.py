@@ -138,7 +138,16 @@ class Batch:
             value = (run.values[row] or b"") if entry in self._whole else pieces_of(row)[index]
             where = (run.partition, run.offsets[row], index)
             found.append(
-                Refusal(*where, why.reason, str(why), run.keys[row], value, run.headers[row], int(clock[entry]))
+                Refusal(
+                    *where,
+                    why.reason,
+                    str(why),
+                    run.keys[row],
+                    value,
+                    run.headers[row],
+                    int(clock[entry]),
+                    run.timestamps[row],
+                )
             )
         return found
 

@@ -20,8 +20,9 @@ from xxhash import xxh3_64_intdigest
 from daemon import stamps
 from daemon.clocks import Clocks
 from daemon.codecs.base import Codec
+from daemon.decode.again import again_in, first_times
 from daemon.decode.batch import Batch, Bounds
-from daemon.decode.part import Part, numeric, plain_texts, probabilities
+from daemon.decode.part import Part, numeric, partition_number, plain_texts, probabilities
 from daemon.decode.results import Decoded
 from daemon.records import Run
 from daemon.scalars import Words
@@ -66,11 +67,15 @@ class Decoder:
         predictions, labels, signals = (Part(batch, at, self._bounds) for at in batch.of_kinds())
         rows = (self._predictions(predictions, names), self._labels(labels, names), self._signals(signals, names))
         refused = batch.refusals(clock)
-        return Decoded(*rows, refused, sum(map(len, rows)) + len(refused))
+        again = again_in(run, partition_number(run.partition.topic, run.partition.number))
+        return Decoded(*rows, refused, sum(map(len, rows)) + len(refused), again)
 
     def _time(self, batch: Batch, wall_us: int | None) -> Longs:
         """Give every entry its times; returns the clock after each, refused ones included."""
         batch.ts = stamps.microseconds([event.get("ts") for event in batch.events])
+        if any(batch.run.headers):
+            first = first_times(batch.run)[batch.record]
+            batch.ts = np.where((batch.ts == stamps.ABSENT) & (first >= 0), first, batch.ts)
         record = stamps.of_records(batch.run.timestamps)[batch.record]
         own = np.where(batch.ts >= 0, batch.ts, -1)
         stamp = own if self._event_clock else np.where(record >= 0, record, own)

@@ -153,7 +153,7 @@ class Part:
         """Where the rows came from."""
         batch = self._batch
         offsets = np.array(batch.run.offsets, np.int64)[batch.record[self.at]]
-        number = _partition_number(batch.run.partition.topic, batch.run.partition.number)
+        number = partition_number(batch.run.partition.topic, batch.run.partition.number)
         return Refs(np.full(len(self.at), number, np.int32), offsets, batch.index[self.at].astype(np.int32))
 
     def of(self, column: str) -> Any:
@@ -199,7 +199,7 @@ class Part:
             self._bad[row] = (code, f"{field}: expected {expected}, found {found}")
 
 
-def _partition_number(topic: str, number: int) -> int:
+def partition_number(topic: str, number: int) -> int:
     """The number that stands for a partition in `Refs`: a hash, so that it needs no agreement."""
     return text_hash(f"{topic}/{number}") & 0x7FFFFFFF
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.decode.again import Again, none
 from daemon.records import Partition
 from processors.rows import Labels, Predictions, Signals
 
@@ -24,6 +25,8 @@ class Refusal:
     headers: Any
     clock: int = 0
     """Clock of its partition when it was read: the time at which it is accounted for."""
+    timestamp: int = -1
+    """Of the record, in milliseconds; -1 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Decoded:
     signals: Signals
     refused: list[Refusal]
     received: int
+    again: Again = field(default_factory=none)
+    """Which of its records bring an event once more."""
 
     @classmethod
     def concat(cls, parts: Sequence[Decoded]) -> Decoded:
@@ -47,4 +52,5 @@ class Decoded:
             Signals.concat([part.signals for part in parts]),
             [refusal for part in parts for refusal in part.refused],
             sum(part.received for part in parts),
+            Again.concat([part.again for part in parts]),
         )

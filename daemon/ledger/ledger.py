@@ -4,6 +4,7 @@ Rows wait here twice: in their open pane until it closes, and then, without thei
 come or be corrected. Everything is decided at a pane's closing and in canonical order, so that neither the
 interleaving of partitions nor the cut of batches can show:
 
+0. Replayed dead letters that came in before are struck out (`replayed`).
 1. The pane's predictions, ordered by (time, key, partition, offset, index), are de-duplicated: the first stands.
 2. Predictions whose clock falls into the pane meet labels that were waiting for them.
 3. The pane's labels, ordered by (ts, partition, offset, index), meet the predictions that are there; the rest wait.
@@ -33,6 +34,7 @@ from daemon.ledger.index import UNLABELLED
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.offers import Changes, Offer
 from daemon.ledger.open_panes import OpenPane, by_pane, no_predictions
+from daemon.ledger.replayed import Remembered
 from daemon.ledger.retained import Retained, texts_in, words_for
 from daemon.ledger.waiting import WaitingLabels
 from processors.rows import (
@@ -49,6 +51,8 @@ from processors.rows import (
     Signals,
 )
 
+FORGOTTEN = "replayed_refs"
+"""Beside the accounts: replayed dead letters that were forgotten for want of room."""
 CELLS = 8
 """Probabilities and segments of a waiting prediction for which there is room, on the average."""
 
@@ -77,7 +81,12 @@ class Ledger:
     """See the module's docstring. Times are microseconds; panes begin at multiples of `pane_us`."""
 
     def __init__(
-        self, pane_us: int, waits: Waits, max_pending: int, group_of: Callable[[Hashes, Hashes], Ints]
+        self,
+        pane_us: int,
+        waits: Waits,
+        max_pending: int,
+        group_of: Callable[[Hashes, Hashes], Ints],
+        remembered: Remembered | None = None,
     ) -> None:
         """`group_of` gives each (model, version) its group number, -1 where it is not monitored."""
         self.pane_us = pane_us
@@ -90,13 +99,18 @@ class Ledger:
         """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
         self._max_pending, self._group_of, self._waits = max_pending, group_of, waits
         self._accounts: Counter[str] = Counter()
+        self.remembered = remembered or Remembered(0, 0)
+        """Replayed dead letters that were taken in."""
         self._words: dict[int, str] = {}
         """What the labels of the pane that is closing say, where they are texts."""
 
     def add(self, decoded: Decoded) -> None:
         """Put decoded rows into the panes of their times."""
         for start, kind, rows in by_pane(decoded, self.pane_us):
-            getattr(self._pane(start), kind).append(rows)
+            pane = self._pane(start)
+            getattr(pane, kind).append(rows)
+            if len(decoded.again):
+                pane.note(rows.ref, decoded.again.of(rows.ref))
         for refusal in decoded.refused:
             self.refuse(refusal.clock)
 
@@ -121,13 +135,18 @@ class Ledger:
     def rows_of(self, start: int) -> tuple[Predictions, Signals]:
         """The pane's rows in canonical order before de-duplication: what is offered to the profile for admission."""
         pane = self.open.get(start) or OpenPane()
+        pane.strike_repeated(self.remembered, start + self.pane_us)
         return pane.sorted_predictions(), pane.sorted_signals()
 
     def close(self, start: int) -> Closed:
         """Close the pane that begins at `start`; its rows have been offered for admission before."""
         end = start + self.pane_us
         pane = self.open.pop(start, None) or OpenPane()
-        self._accounts = Counter(received=pane.rows + pane.refused, refused=pane.refused)
+        pane.strike_repeated(self.remembered, end)
+        received = pane.rows + pane.refused + pane.repeated
+        self._accounts = Counter(received=received, refused=pane.refused, duplicate=pane.repeated)
+        if forgotten := self.remembered.take_forgotten():
+            self._accounts[FORGOTTEN] = forgotten
         self._words = dict(self._waits.texts)
         waited = len(self.waiting)
         self._expire(start)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from daemon.decode import Decoded
+from daemon.ledger.replayed import Remembered
 from processors.profile.tokens import runs_by
-from processors.rows import Cells, Labels, Names, Predictions, Refs, Scalars, Signals, Table
+from processors.rows import Cells, Hashes, Labels, Names, Predictions, Refs, Scalars, Signals, Table
+
+KindT = TypeVar("KindT", Predictions, Labels, Signals)
 
 
 def no_refs() -> Refs:
@@ -53,10 +56,34 @@ class OpenPane:
     labels: list[Labels] = field(default_factory=list)
     signals: list[Signals] = field(default_factory=list)
     refused: int = 0
+    again: list[tuple[Refs, Hashes]] = field(default_factory=list)
+    """Rows that may have come in before, and which event each of them is."""
+    repeated: int = 0
+    """Rows that have, and are struck out."""
+
+    def note(self, rows: Refs, events: Hashes) -> None:
+        """Note which of these rows are replays: those whose event is not 0."""
+        if len(at := np.flatnonzero(events)):
+            self.again.append((rows.take(at), events[at]))
+
+    def strike_repeated(self, remembered: Remembered, end: int) -> None:
+        """Take out replayed rows that came in before; of several here the first by (partition, offset, index) stands."""
+        if not self.again:
+            return
+        refs = Refs.concat([rows for rows, _ in self.again])
+        events = np.concatenate([events for _, events in self.again])
+        self.again.clear()
+        order = np.lexsort((refs.index, refs.offset, refs.partition))
+        void = refs.take(order[~remembered.first(events[order], end)])
+        if len(void):
+            self.predictions = [_without(void, table) for table in self.predictions]
+            self.labels = [_without(void, table) for table in self.labels]
+            self.signals = [_without(void, table) for table in self.signals]
+            self.repeated += len(void)
 
     @property
     def rows(self) -> int:
-        """Rows of all kinds."""
+        """Rows of all kinds, without those that were struck out."""
         return sum(map(len, [*self.predictions, *self.labels, *self.signals]))
 
     def sorted_predictions(self) -> Predictions:
@@ -87,6 +114,15 @@ class OpenPane:
         table = Signals.concat(self.signals)
         ref = table.ref
         return table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.name, table.model, table.time)))
+
+
+def _without(void: Refs, table: KindT) -> KindT:
+    """The table without the rows that stand there."""
+    struck = set(zip(void.partition.tolist(), void.offset.tolist(), void.index.tolist(), strict=True))
+    ref, kept = table.ref, np.ones(len(table), np.bool_)
+    for row in np.flatnonzero(np.isin(ref.offset, void.offset)).tolist():
+        kept[row] = (int(ref.partition[row]), int(ref.offset[row]), int(ref.index[row])) not in struck
+    return table.take(kept)
 
 
 def by_pane(decoded: Decoded, pane_us: int) -> Iterator[tuple[int, str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from itertools import islice, takewhile
 
 import numpy as np
 
@@ -14,14 +12,14 @@ from processors.rows import Bools, Hashes, Longs
 class Remembered:
     """Events that came in as replays, by the hash of their ref, in the order in which they were taken in.
 
-    At most `most` of them, each for `retention_us` of event time. `forgotten` counts those that had to go before.
+    At most `most` of them, each for `retention_us` of event time; the oldest go first.
     """
 
     def __init__(self, retention_us: int, most: int) -> None:
         self._retention_us, self._most = retention_us, most
         self._until: dict[int, int] = {}
         self._new: list[tuple[int, int]] = []
-        self.forgotten = 0
+        self._forgotten = 0
 
     def __len__(self) -> int:
         return len(self._until)
@@ -44,23 +42,26 @@ class Remembered:
         new, self._new = self._new, []
         return np.array([ref for ref, _ in new], np.uint64), np.array([until for _, until in new], np.int64)
 
+    def take_forgotten(self) -> int:
+        """How many had to go for want of room since this was asked last."""
+        count, self._forgotten = self._forgotten, 0
+        return count
+
     def restore(self, refs: Hashes, until: Longs, now: int) -> None:
         """Know these again; what is over by `now` is left out."""
         for ref, when in zip(refs.tolist(), until.tolist(), strict=True):
             if when > now:
                 self._remember(ref, when)
         self._new.clear()
-        self.forgotten = 0
+        self._forgotten = 0
 
     def _remember(self, ref: int, until: int) -> None:
         self._until[ref] = until
         self._new.append((ref, until))
         for oldest in list(islice(self._until, max(0, len(self._until) - self._most))):
             del self._until[oldest]
-            self.forgotten += 1
+            self._forgotten += 1
 
     def _expire(self, now: int) -> None:
-        over: Iterator[Any] = (ref for ref, until in self._until.items())
-        while (ref := next(over, None)) is not None and self._until[ref] <= now:
+        for ref in list(takewhile(lambda ref: self._until[ref] <= now, self._until)):
             del self._until[ref]
-            over = iter(self._until)

@@ -9,6 +9,7 @@ forgotten are recognised by their time and the keep-rates since.
     relabelled  labels that came to rows of earlier chunks
     waiting     labels that wait for their predictions
     met         serial numbers of such labels that wait no longer
+    refs        replayed dead letters that were taken in
 
 Once most of what stands in `retained` and `relabelled` (or `waiting` and `met`) is void, the rows that live are
 written anew, some chunks with each commit, in the place of those that held them (`rewriting`).
@@ -23,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from daemon.decode import Decoded
+from daemon.decode.again import Again, none
 from daemon.ledger.due import HOUR_US
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.ledger import Ledger, kept_at
@@ -31,7 +33,7 @@ from daemon.ledger.rewriting import Held, Rewriting
 from processors.packing import pack, unpack
 from processors.rows import Labels, Longs, Predictions, Signals
 
-TABLES = ("open", "retained", "relabelled", "waiting", "met")
+TABLES = ("open", "retained", "relabelled", "waiting", "met", "refs")
 
 
 class Writer(Protocol):
@@ -73,6 +75,7 @@ class LedgerSaving:
         self._append_open(commit, closed_until)
         self._append_retained(commit, closed_until)
         self._append_waiting(commit, closed_until)
+        self._append_refs(commit)
         ledger = self._ledger
         lasting = self._longest_wait_us + 2 * HOUR_US
         ledger.relieved = [entry for entry in ledger.relieved if entry[3] + lasting > closed_until]
@@ -150,7 +153,9 @@ class LedgerSaving:
                     until = max(until, refusal.clock)
         tree = {kind: type(parts[0]).concat(parts).to_state() for kind, parts in kinds.items() if parts}
         if tree or refused:
-            self._append(commit, "open", tree | {"refused": dict(refused)}, until + self._ledger.pane_us)
+            again = Again.concat([none(), *(decoded.again for decoded in arrived if len(decoded.again))])
+            tree |= {"refused": dict(refused)} | ({"again": again.to_state()} if len(again) else {})
+            self._append(commit, "open", tree, until + self._ledger.pane_us)
 
     def _restore_open(self, tree: Any, closed_until: int, seq: int) -> None:
         predictions = Predictions.from_state(tree["predictions"]) if "predictions" in tree else no_predictions()
@@ -163,6 +168,7 @@ class LedgerSaving:
                 signals.take(signals.time >= closed_until),
                 refused=[],
                 received=0,
+                again=Again.from_state(tree["again"]) if "again" in tree else none(),
             )
         )
         for clock, count in tree["refused"].items():
@@ -238,6 +244,14 @@ class LedgerSaving:
 
     def _restore_met(self, tree: Any, closed_until: int, seq: int) -> None:
         self._met.append(_slots_of(self._ledger.waiting.rows, tree["serial"])[0])
+
+    def _append_refs(self, commit: Writer) -> None:
+        refs, until = self._ledger.remembered.take_new()
+        if len(refs):
+            self._append(commit, "refs", {"refs": refs, "until": until}, int(until.max()))
+
+    def _restore_refs(self, tree: Any, closed_until: int, seq: int) -> None:
+        self._ledger.remembered.restore(tree["refs"], tree["until"], closed_until)
 
     def _survivors(self, keys: Any, serials: Longs, which: int) -> Any:
         """Rows that were not let go under pressure since they were written."""

@@ -12,7 +12,9 @@ from daemon.alerts.events import Events
 from daemon.alerts.rules import Rules
 from daemon.decode import Refusal
 from daemon.envelopes import DeadLetter, parse_dead_letter
+from daemon.records import Partition
 from daemon.said import Said
+from daemon.sinks.base import Message
 from tests.daemon.messages import EVENTS, decoded, nested, prediction
 from tests.integration.running import configured
 
@@ -75,3 +77,24 @@ def test_a_repr_of_a_deep_value_is_short() -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.partition == EVENTS
     assert len(refusal.detail) < 200
+
+
+def test_keys_and_headers_are_withheld_where_anything_is_redacted() -> None:
+    """Nobody declared what they hold; only what says which event a replay is goes on, and a key that is an object."""
+    headers = [("card", SECRET.encode()), ("vigil-ref", b"events:1:2:0"), ("vigil-ts", b"17")]
+
+    def sent(key: bytes | None, patterns: tuple[str, ...]) -> tuple[Message, DeadLetter]:
+        refusal = Refusal(Partition("events", 0), 7, 0, "bad_score", SECRET, key, b"{}", headers, timestamp=17)
+        config = configured("{}")
+        events = Events.configured(config, Rules.configured(config).source, config_hash(config))
+        message = Said(events, patterns).dead_letter(refusal)
+        return message, parse_dead_letter(message.value or b"")
+
+    for key in (SECRET.encode(), b'{"card_number": "' + SECRET.encode() + b'"}', b"\xff"):
+        message, found = sent(key, ("card_*",))
+        assert SECRET.encode() not in (message.key or b"") + (message.value or b"")
+        assert dict(found.headers) == {"card": b"[redacted]", "vigil-ref": b"events:1:2:0", "vigil-ts": b"17"}
+        assert found.timestamp == 17
+    message, found = sent(SECRET.encode(), ())
+    assert message.key == found.key == SECRET.encode()
+    assert list(found.headers) == headers

@@ -213,9 +213,9 @@ def _kind(example: Any) -> str:
         return "message"
     if "specversion" in example:
         return str(example["type"]).removeprefix("vigil.")
-    if "control" in example or "timestamp" in example:
-        return "dump"
-    return "dead-letter" if "ref" in example else "event"
+    if "ref" in example:
+        return "dead-letter"
+    return "dump" if "control" in example or "timestamp" in example else "event"
 
 
 @pytest.mark.parametrize("page", ["events.md", "alerts.md"])

@@ -1,0 +1,1 @@
+"""Dead letters that come back: found, chosen, corrected and sent once more."""

@@ -1,0 +1,150 @@
+"""Dead letters as records that are sent once more, each to count once.
+
+A record says in its header `vigil-ref` which event it is, so that a daemon takes it in once, however often it is sent:
+after a crash in the middle the whole replay is simply run again.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from config.streams import Kafka
+from daemon.decode.again import REF, TIMESTAMP
+from daemon.dlq.letters import ref_of
+from daemon.envelopes import Consumed, DeadLetter, dump_line
+from daemon.kafka_client import fatal, opened
+from daemon.redaction import REDACTED
+from daemon.sinks.base import SinkError
+
+FIRST_NUMBER = 1_000_000
+"""Partition numbers of offline replays begin here, beyond those of any topic."""
+IN_FLIGHT = 1_000
+ANSWER_S = 60.0
+
+
+class NotReplayable(ValueError):
+    """A letter that can't be sent as it is: what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A dead letter as it goes back: to the partition in which it stood, for there it is known again."""
+
+    topic: str
+    partition: int
+    timestamp: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+def replayed(letter: DeadLetter, command: str | None) -> Replayed:
+    """The letter as a record, its value corrected by a command if there is one. Raises `NotReplayable`."""
+    value = letter.value or b""
+    if command is not None:
+        value = corrected(letter, command)
+        letter = replace(letter, truncated=False)
+    if letter.truncated:
+        raise NotReplayable('only its beginning was kept: put the whole in its place and say "truncated": false')
+    if not value:
+        raise NotReplayable("it is empty: correct it first")
+    if REDACTED.encode() in value:
+        raise NotReplayable(f"values in it are {REDACTED}: correct it first")
+    origin, timestamp = _origin(letter)
+    headers = [(name, held) for name, held in letter.headers if name not in (REF, TIMESTAMP)]
+    headers.append((REF, origin.encode()))
+    if timestamp >= 0:
+        headers.append((TIMESTAMP, b"%d" % timestamp))
+    return Replayed(letter.topic, letter.partition, timestamp, letter.key, value, tuple(headers))
+
+
+def corrected(letter: DeadLetter, command: str) -> bytes:
+    """What the shell command makes of the value, which it is given as its input. Raises `NotReplayable`."""
+    done = subprocess.run(command, shell=True, input=letter.value or b"", capture_output=True, check=False)  # noqa: S602 - the operator's own
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NotReplayable(f"the command ended with {done.returncode}{': ' + said[-1] if said else ''}")
+    return done.stdout.rstrip(b"\n")
+
+
+def send(kafka: Kafka, records: Iterable[Replayed]) -> int:
+    """Send records to the topics they came from; returns how many were acknowledged. Raises `SinkError`."""
+    options = {"compression_type": "lz4", "linger_ms": 20, **kafka.client_options(), **kafka.producer}
+    producer: Any = None
+    count = 0
+    try:
+        producer = opened(KafkaProducer, **options | {"acks": "all", "enable_idempotence": True})
+        waiting: list[Any] = []
+        for record in records:
+            waiting.append(_on_its_way(producer, record))
+            if len(waiting) >= IN_FLIGHT:
+                count += _acknowledged(waiting)
+        return count + _acknowledged(waiting)
+    except KafkaError as error:
+        said = fatal(error) or str(error) or type(error).__name__
+        raise SinkError(
+            f"{count} were sent, then: {said}. Run the same command again: none will count twice"
+        ) from error
+    finally:
+        if producer is not None:
+            producer.close(timeout=5)
+
+
+def write(path: Path, records: Iterable[Replayed]) -> int:
+    """Write records as a dump for `vigild replay`, a partition of its own in which each stands at its own time."""
+    found = sorted(records, key=lambda record: record.timestamp)
+    content = sha256(repr(found).encode()).digest()
+    number = FIRST_NUMBER + crc32(content)
+    lines = [
+        dump_line(Consumed(each.topic, number, place, each.timestamp, each.key, each.value, each.headers))
+        for place, each in enumerate(found)
+    ]
+    half = path.with_name(path.name + ".part")
+    half.write_bytes(b"".join(line + b"\n" for line in lines))
+    half.rename(path)
+    return len(found)
+
+
+def _origin(letter: DeadLetter) -> tuple[str, int]:
+    """Which event it is, and when it stood there first: a replay that was refused again is still the first one."""
+    held = dict(letter.headers)
+    if letter.index == 0 and (ref := held.get(REF)) is not None:
+        said = held.get(TIMESTAMP) or b""
+        return ref.decode("utf-8", "replace"), int(said) if said.isdigit() else -1
+    return ref_of(letter), letter.timestamp
+
+
+def _on_its_way(producer: Any, record: Replayed) -> Any:
+    """Where the topic has fewer partitions than it had, its key decides."""
+    known = producer.partitions_for(record.topic) or ()
+    partition = record.partition if record.partition in known else None
+    return producer.send(
+        record.topic, value=record.value, key=record.key, headers=list(record.headers), partition=partition
+    )
+
+
+def _acknowledged(waiting: list[Any]) -> int:
+    count = 0
+    for future in waiting:
+        future.get(timeout=ANSWER_S)
+        count += 1
+    waiting.clear()
+    return count
+
+
+def each(letters: Iterable[DeadLetter], command: str | None, skipped: list[str]) -> Iterator[Replayed]:
+    """The letters as records; of those that can't be sent is noted why."""
+    for letter in letters:
+        try:
+            yield replayed(letter, command)
+        except NotReplayable as problem:
+            skipped.append(f"{ref_of(letter)}: {problem}")
