@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     replaying.add_argument("--dry-run", action="store_true", help="print what would be sent")
     replaying.set_defaults(command=replay)
     for action in (listing, replaying):
-        configuration.add_option(action)
+        configuration.add_option(action, default=None, otherwise="./vigil.yaml, not needed for files, if not given")
         action.add_argument(
             "-i", "--input", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
             help="NDJSON of dead letters, instead of from where the configuration sends them",
@@ -134,7 +134,15 @@ def _time(arguments: argparse.Namespace, name: str) -> int | None:
 
 
 def _config(arguments: argparse.Namespace) -> Any:
-    return configuration.load(arguments.config, source_required=not arguments.input)
+    """The configuration; the defaults where a file is named and nothing is to be sent."""
+    offline = bool(arguments.input) and not _sends(arguments)
+    if arguments.config is None and not offline:
+        return configuration.load(configuration.USUAL)
+    return configuration.load(arguments.config, source_required=not offline)
+
+
+def _sends(arguments: argparse.Namespace) -> bool:
+    return arguments.command is replay and arguments.output is None and not arguments.dry_run
 
 
 def _row(found: Found, *, header: bool) -> str:

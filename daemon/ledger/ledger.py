@@ -99,7 +99,7 @@ class Ledger:
         """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
         self._max_pending, self._group_of, self._waits = max_pending, group_of, waits
         self._accounts: Counter[str] = Counter()
-        self.remembered = remembered or Remembered(0, 0)
+        self.remembered = Remembered(0, 0) if remembered is None else remembered
         """Replayed dead letters that were taken in."""
         self._words: dict[int, str] = {}
         """What the labels of the pane that is closing say, where they are texts."""

@@ -1,0 +1,283 @@
+"""Dead letters come back: listed, corrected, sent once more, and counted once, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from daemon import exits
+from tests.broker import Cluster
+from tests.conftest import NewTopic
+from tests.daemon.commands.vigild import START_S, environment, events, parsed, start, vigild, write
+from tests.integration.running import everything_in
+
+HOUR_S = 3_600
+DAY_S = 24 * HOUR_S
+PATIENCE_S = 90
+FIX = """sed -e 's/"high"/0.75/'"""
+"""Corrects what the tests below spoil."""
+
+
+def spoilt(event: dict[str, Any]) -> dict[str, Any]:
+    """A prediction that will be refused for its score."""
+    return event | {"score": "high"}
+
+
+def accounts(readings: Path) -> dict[str, float]:
+    """The accounts, as they were read out last."""
+    found = [each["data"] for each in parsed(readings.read_text()) if each["data"]["monitor"] == "accounts"]
+    return {each["series"]: each["value"] for each in found if each["end"] == found[-1]["end"]}
+
+
+def others(readings: Path) -> list[dict[str, Any]]:
+    """What all readings but the accounts say."""
+    said = [each["data"] for each in parsed(readings.read_text()) if each["data"]["monitor"] != "accounts"]
+    return sorted(said, key=lambda each: json.dumps(each, sort_keys=True))
+
+
+def test_offline_a_corrected_event_counts_as_if_it_had_been_right(tmp_path: Path) -> None:
+    """Once, however many files it comes in: every reading is that of the stream in which nothing was wrong."""
+    lines = list(islice(events(1_000), 2_000))
+    bad = [place for place, event in enumerate(lines) if event["type"] == "prediction"][100:900:200]
+    write(tmp_path / "events.ndjson", iter(lines))
+    assert vigild("replay", "-i", "events.ndjson", "--readings", "right.ndjson", cwd=tmp_path).returncode == 0
+    for place in bad:
+        lines[place] = {**lines[place], "score": "high"}
+    write(tmp_path / "events.ndjson", iter(lines))
+    told = vigild("replay", "-i", "events.ndjson", "--dead-letters", "dead.ndjson", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    listed = vigild("dlq", "list", "-i", "dead.ndjson", cwd=tmp_path)
+    assert f"{len(bad)} dead letters: {len(bad)} bad_score" in listed.stdout, listed.stderr
+    fixes = (("first.ndjson", "0.75"), ("second.ndjson", "0.11"))
+    for name, score in fixes:
+        fix = f"""sed -e 's/"high"/{score}/'"""
+        told = vigild("dlq", "replay", "-i", "dead.ndjson", "--with", fix, "--output", name, cwd=tmp_path)
+        assert told.returncode == 0, told.stderr
+        assert told.stderr == f"{len(bad)} written to {name}\n"
+
+    first = vigild("replay", "-i", "events.ndjson", "first.ndjson", "--readings", "once.ndjson", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    once = accounts(tmp_path / "once.ndjson")
+    assert (once["received"], once["refused"], once["duplicate"]) == (len(lines) + len(bad), len(bad), 0)
+    assert once["measured"] == len(lines)
+    rightly = {(r["series"], r["end"]): r["n"] for r in others(tmp_path / "right.ndjson") if r["scope"] == "total"}
+    found = {(r["series"], r["end"]): r["n"] for r in others(tmp_path / "once.ndjson") if r["scope"] == "total"}
+    assert found == rightly
+
+    names = [name for name, _ in fixes]
+    vigild("replay", "-i", "events.ndjson", *names, "--readings", "twice.ndjson", cwd=tmp_path)
+    twice = accounts(tmp_path / "twice.ndjson")
+    assert twice == once | {"received": once["received"] + len(bad), "duplicate": len(bad)}
+
+
+def test_what_can_not_be_sent_as_it_is_is_said(tmp_path: Path) -> None:
+    """Each letter with what is wrong and what to do, exit code 65; the others are sent all the same."""
+    events_file = tmp_path / "events.ndjson"
+    lines = [json.dumps(spoilt(event)) for event in islice(events(2), 0, 4, 2)]
+    events_file.write_text(
+        "\n".join([*lines, '{"type":"signal","model":"m","name":"pin","value":"[redacted]"}']) + "\n"
+    )
+    vigild("replay", "-i", "events.ndjson", "--dead-letters", "dead.ndjson", cwd=tmp_path)
+    letters = parsed((tmp_path / "dead.ndjson").read_text())
+    letters[0]["truncated"] = True
+    (tmp_path / "dead.ndjson").write_text("".join(json.dumps(letter) + "\n" for letter in letters))
+    told = vigild("dlq", "replay", "-i", "dead.ndjson", "--dry-run", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    assert told.stdout == lines[1] + "\n"
+    assert "events:0:0:0: only its beginning was kept" in told.stderr
+    assert "events:0:2:0: values in it are [redacted]" in told.stderr
+    assert "1 would be sent, 2 can't be" in told.stderr
+    told = vigild("dlq", "replay", "-i", "dead.ndjson", "--with", "false", "--dry-run", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    assert "the command ended with 1" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (["--reason", "bad_*"], {"0", "2"}),
+        (["--reason", "not_json"], {"1"}),
+        (["--ref", "events:0:2"], {"2"}),
+        (["--ref", "events:*:1:0", "events:0:0:0"], {"0", "1"}),
+        (["--since", "2026-11-22T00:00:01Z"], {"1", "2"}),
+        (["--until", "2026-11-22T00:00:01Z"], {"0"}),
+        (["--since", "2026-11-22T00:00:01Z", "--reason", "bad_score"], {"2"}),
+    ],
+)
+def test_letters_are_chosen_by_reason_ref_and_time(tmp_path: Path, chosen: list[str], expected: set[str]) -> None:
+    """All that fit every one of the filters; times are those of the records."""
+    kinds = ("bad_score", "not_json", "bad_score")
+    letters = [
+        {
+            "ref": {"topic": "events", "partition": 0, "offset": place, "index": 0},
+            "timestamp": (START_S + place) * 1000, "reason": reason, "detail": "", "key": None, "value": "{}",
+            "headers": [], "size": 2, "truncated": False, "sha256": "0" * 64,
+        }
+        for place, reason in enumerate(kinds)
+    ]  # fmt: skip
+    write(tmp_path / "dead.ndjson", iter(letters))
+    listed = vigild("dlq", "list", "--json", "-i", "dead.ndjson", *chosen, cwd=tmp_path)
+    assert {str(letter["ref"]["offset"]) for letter in parsed(listed.stdout)} == expected, listed.stderr
+
+
+def test_a_line_that_is_no_dead_letter_is_named(tmp_path: Path) -> None:
+    """File, line and exit code 65; and a file that is not there is 66."""
+    (tmp_path / "dead.ndjson").write_text('\n{"some": "thing"}\n')
+    told = vigild("dlq", "list", "-i", "dead.ndjson", cwd=tmp_path)
+    assert (told.returncode, told.stderr.startswith("dead.ndjson:2: not a dead letter")) == (exits.DATA, True), told
+    assert vigild("dlq", "list", "-i", "none.ndjson", cwd=tmp_path).returncode == exits.NO_INPUT
+    told = vigild("dlq", "list", "-i", "dead.ndjson", "--since", "yesterday", cwd=tmp_path)
+    assert (told.returncode, "--since: 'yesterday' is no time" in told.stderr) == (exits.USAGE, True)
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A daemon, killed in the end."""
+    process = start("run", cwd=folder, log=folder / "log")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(folder: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Look at the state beside the running daemon until it is as it should be."""
+    from daemon.state import NotThere, StateError
+    from daemon.state.inspect import inspect
+
+    give_up, found = time.monotonic() + PATIENCE_S, {}
+    while time.monotonic() < give_up:
+        try:
+            found = inspect(folder / "state")
+        except (NotThere, StateError):
+            found = {}
+        if found and found["watched"] and enough(found):
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"never came so far: {found}: {(folder / 'log').read_text()[-3000:]}")
+
+
+def read_to(ends: dict[int, int]) -> Callable[[dict[str, Any]], bool]:
+    """Whether so much was read of each partition."""
+    return lambda found: {number: at for _, number, at, _ in found["positions"]} == ends
+
+
+def send(broker: Cluster, topic: str, records: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Send (time in ms, event), each id to its own partition."""
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=20)
+    for ms, event in records:
+        number = int(event["id"].rpartition("-")[2]) % 2
+        producer.send(
+            topic, value=json.dumps(event).encode(), partition=number, timestamp_ms=ms, key=event["id"].encode()
+        )
+    producer.flush()
+    producer.close()
+
+
+def ends_of(broker: Cluster, topic: str) -> dict[int, int]:
+    """How many records each partition has."""
+    from kafka import KafkaConsumer, TopicPartition
+
+    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap)
+    try:
+        found = consumer.end_offsets([TopicPartition(topic, number) for number in range(2)])
+    finally:
+        consumer.close()
+    return {partition.partition: end for partition, end in found.items()}
+
+
+def test_a_replay_on_the_broker_counts_once_whatever_is_killed(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path
+) -> None:
+    """The replay is killed in the middle and run again, the daemon is killed over it, and all is replayed once more.
+
+    Every event is accounted for, each corrected one counts once, and predictions of two days before enter the cohort of
+    their own hour with the labels that had waited for them.
+    """
+    topic = new_topic("events", 2, **{"retention.ms": "-1"})
+    out = {name: new_topic(name) for name in ("alerts", "readings", "dead")}
+    (tmp_path / "vigil.yaml").write_text(
+        f"""
+kafka:
+  brokers: ["{broker.bootstrap}"]
+  topics: [{topic}]
+  group: {topic}
+  alerts: {out["alerts"]}
+  readings: {out["readings"]}
+  dead_letters: {out["dead"]}
+state: {{path: state, commit_interval: {{min: 200ms, max: 500ms}}}}
+time: {{idle_after: 1h}}
+http: {{port: null}}
+"""
+    )
+    rows = [(int(event["ts"] * 1000), event) for event in events(1_200)]
+    bad = [event["id"] for _, event in rows if event["type"] == "prediction"][:1_000:25]
+    at_first = [
+        (ms, spoilt(event) if event["type"] == "prediction" and event["id"] in bad else event) for ms, event in rows
+    ]
+    send(broker, topic, at_first)
+    later = [
+        ((START_S + 2 * DAY_S + second) * 1000, {"type": "label", "id": f"tick-{second}", "model": "fraud", "label": 1})
+        for second in range(40)
+    ]
+    with daemon(tmp_path):
+        wait_for(tmp_path, read_to(ends_of(broker, topic)))
+        send(broker, topic, later[:20])
+        wait_for(tmp_path, read_to(ends_of(broker, topic)))
+        give_up = time.monotonic() + PATIENCE_S
+        while len(everything_in(broker.bootstrap, out["dead"])) < len(bad):
+            assert time.monotonic() < give_up, "dead letters never arrived"
+
+        before = sum(ends_of(broker, topic).values())
+        command = [sys.executable, "-m", "daemon", "dlq", "replay", "--with", f"sleep 0.05; {FIX}"]
+        with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL) as replaying:
+            while sum(ends_of(broker, topic).values()) < before + 3:
+                assert replaying.poll() is None, "it was to be killed in the middle"
+            os.kill(replaying.pid, signal.SIGKILL)
+        sent = sum(ends_of(broker, topic).values()) - before
+        assert 0 < sent < len(bad)
+    with daemon(tmp_path):
+        told = vigild("dlq", "replay", "--with", FIX, cwd=tmp_path)
+        assert (told.returncode, told.stderr) == (0, f"{len(bad)} sent\n")
+    with daemon(tmp_path) as process:
+        listed = vigild("dlq", "list", "--json", cwd=tmp_path)
+        (tmp_path / "edited.ndjson").write_text(listed.stdout.replace('\\"high\\"', "0.25"))
+        told = vigild("dlq", "replay", "-i", "edited.ndjson", cwd=tmp_path)
+        assert (told.returncode, told.stderr) == (0, f"{len(bad)} sent\n")
+        send(broker, topic, later[20:])
+        until = (START_S + 2 * DAY_S + 20) * 1_000_000
+        ends = ends_of(broker, topic)
+        wait_for(tmp_path, lambda found: read_to(ends)(found) and found["watched"]["closed_until"] >= until)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+    found = wait_for(tmp_path, lambda found: True)["watched"]["accounts"]
+    assert found["refused"] == len(bad)
+    assert found["duplicate"] == sent + len(bad), "what the killed replay had sent, and all of the last one"
+    still_open = len([1 for ms, _ in later if ms * 1000 >= until - 20_000_000])
+    assert found["received"] >= sum(ends.values()) - still_open
+    assert found["received"] == sum(
+        found[name] for name in ("measured", "duplicate", "conflict", "refused", "shed", "pending")
+    )
+    assert found["measured"] == len(rows), "every prediction met its label, the corrected ones those that had waited"
+    cohorts = [
+        each["data"]
+        for each in map(json.loads, filter(None, everything_in(broker.bootstrap, out["readings"])))
+        if each["data"]["scope"] == "cohort" and each["data"]["series"] == "accuracy"
+    ]
+    assert cohorts, "cohorts were read"
+    assert {each["start"][:13] for each in cohorts} == {"2026-11-22T00"}
+    assert max(each["n"] for each in cohorts) == len(rows) // 2
