@@ -135,6 +135,9 @@ def _time(arguments: argparse.Namespace, name: str) -> int | None:
 
 def _config(arguments: argparse.Namespace) -> Any:
     """The configuration; the defaults where a file is named and nothing is to be sent."""
+    from daemon import telemetry
+
+    telemetry.configure("warning", "auto")
     offline = bool(arguments.input) and not _sends(arguments)
     if arguments.config is None and not offline:
         return configuration.load(configuration.USUAL)

@@ -67,7 +67,7 @@ class OpenPane:
             self.again.append((rows.take(at), events[at]))
 
     def strike_repeated(self, remembered: Remembered, end: int) -> None:
-        """Take out replayed rows that came in before; of several here the first by (partition, offset, index) stands."""
+        """Take out replayed rows that came in before; of several the first by (partition, offset, index) stands."""
         if not self.again:
             return
         refs = Refs.concat([rows for rows, _ in self.again])

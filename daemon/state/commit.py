@@ -47,6 +47,10 @@ class Commit:
         """Bytes of content that will be written."""
         self._known, self._next_seq = known, next_seq
 
+    def count(self, commits: int) -> None:
+        """Say that there were so many commits, with this one."""
+        self._add("INSERT OR REPLACE INTO about VALUES ('commits', ?)", (str(commits),))
+
     def position(self, partition: Partition, position: Position) -> None:
         """The partition goes on here."""
         row = (partition.topic, partition.number, position.next_offset, position.topic_id)

@@ -13,6 +13,12 @@ from daemon.state.schema import make, migrate, recognise
 
 FILE_NAME = "state.sqlite"
 
+_REMEDIES = {
+    sqlite3.SQLITE_IOERR: "is the disk failing, full, or is there a limit on the size of files (ulimit -f)?",
+    sqlite3.SQLITE_READONLY: "make state.path writable for this user, or name another one",
+    sqlite3.SQLITE_CANTOPEN: "make state.path readable and writable for this user, or name another one",
+}
+
 
 def create(path: Path) -> None:
     """Make a new state file, readable by its owner only, unless there is one.
@@ -82,6 +88,8 @@ def translated(path: Path) -> Iterator[None]:
             raise Damaged(f"{path}: damaged ({error}): restore it from a copy") from error
         if primary == sqlite3.SQLITE_FULL:
             raise StateError(f"{path}: the disk is full: free some space and start again") from error
+        if primary in _REMEDIES:
+            raise StateError(f"{path}: {error}: {_REMEDIES[primary]}") from error
         raise StateError(f"{path}: {error}") from error
 
 

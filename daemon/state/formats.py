@@ -21,7 +21,12 @@ def _silences(alerts: Any) -> Any:
     return alerts | {"silences": []}
 
 
-UPGRADES: Mapping[str, Sequence[Upgrade]] = {"alerts": (_silences,)}
+def _orders(pipeline: Any) -> Any:
+    """2: what operators ordered, and whether Vigil was catching up."""
+    return pipeline | {"orders": [], "orders_done": [], "behind": False, "was_live": False}
+
+
+UPGRADES: Mapping[str, Sequence[Upgrade]] = {"alerts": (_silences,), "pipeline": (_orders,)}
 """By the name of an item, or `chunks/` and a table of chunks: from 1 to 2, from 2 to 3, and so on."""
 
 

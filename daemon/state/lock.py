@@ -1,4 +1,8 @@
-"""One daemon per state directory, by a lock that the kernel takes back when its process dies."""
+"""One daemon per state directory, by a lock that the kernel takes back when its process dies.
+
+The locked file also says how many commits there were. It is never flushed, so it may know of fewer than there were, but
+never of more: a state that has fewer commits lost some of them, with its write-ahead log.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,10 @@ LOCK_NAME = "lock"
 class Lock:
     """An exclusive lock on a directory, held until released or until the process ends, however it ends."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, commits: int) -> None:
         self._descriptor: int | None = descriptor
+        self.commits = commits
+        """Commits that were noted."""
 
     @classmethod
     def take(cls, directory: Path) -> Lock:
@@ -24,18 +30,32 @@ class Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            holder = _lines(descriptor)[0] or "unknown"
             os.close(descriptor)
             raise Locked(f"{directory}: in use by process {holder}; give each daemon its own state.path") from None
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return cls(descriptor)
+        commits = _lines(descriptor)[1]
+        lock = cls(descriptor, int(commits) if commits.isdigit() else 0)
+        lock.note(lock.commits)
+        return lock
+
+    def note(self, commits: int) -> None:
+        """Note that there were so many commits."""
+        if self._descriptor is not None:
+            os.pwrite(self._descriptor, b"%-10d\n%-20d\n" % (os.getpid(), commits), 0)
+            self.commits = commits
 
     def release(self) -> None:
         """Let others have it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lines(descriptor: int) -> tuple[str, str]:
+    """The holder's id and the number of commits, as far as they are there."""
+    said = os.pread(descriptor, 64, 0).decode("ascii", "replace").split("\n")
+    holder, commits, *_ = [*(line.strip() for line in said), "", ""]
+    return holder, commits

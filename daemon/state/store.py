@@ -33,7 +33,7 @@ from daemon.state.file import FILE_NAME, connect, translated, translated_from_sy
 from daemon.state.file import create as create_file
 from daemon.state.formats import upgraded
 from daemon.state.items import Known, Place, join, page_digest
-from daemon.state.lock import Lock
+from daemon.state.lock import LOCK_NAME, Lock
 from daemon.state.messages import unpack_messages
 from daemon.state.steps import Step, reached
 
@@ -89,6 +89,7 @@ class Store:
         self._known = Known()
         self._writer = ThreadPoolExecutor(1, "commit")
         self._writing: Future[None] | None = None
+        self._commits = int(next(self.rows("SELECT content FROM about WHERE name = 'commits'"), (0,))[0])
         last = next(self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"), (0,))[0]
         self._seqs = count(last + 1)
 
@@ -112,10 +113,21 @@ class Store:
             try:
                 if create:
                     create_file(path)
-                return cls(path, connect(path), lock)
+                store = cls(path, connect(path), lock)
             except BaseException:
                 lock.release()
                 raise
+        store.check_complete()
+        return store
+
+    def check_complete(self) -> None:
+        """Raise `Damaged`, and close, if commits are missing that there were."""
+        if self._commits < (noted := self._lock.commits):
+            self.close()
+            raise Damaged(
+                f"{self.path}: of {noted} commits only {self._commits} are there: its write-ahead log was lost or it is an "
+                f"older copy: restore the newest, or delete {self.path.with_name(LOCK_NAME)} to go on from this one"
+            )
 
     def load(self) -> Loaded:
         """What the last commit left. Raises `Damaged`."""
@@ -224,8 +236,11 @@ class Store:
         self._known.take(name, digests)
 
     def _write(self, commit: Commit) -> None:
+        self._commits += 1
+        commit.count(self._commits)
         self._transact(commit, Step.BEGUN, Step.WRITTEN)
         reached(Step.COMMITTED)
+        self._lock.note(self._commits)
         for name, digests in commit.pages.items():
             self._known.take(name, digests)
 

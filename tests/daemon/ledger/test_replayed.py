@@ -28,7 +28,7 @@ def hashes(*values: int) -> Any:
 
 def ledger(most: int = 100) -> Ledger:
     """An empty ledger that remembers replays for a day."""
-    return Ledger(PANE, Waits(), 10**6, lambda model, version: np.zeros(len(model), np.int32), Remembered(DAY, most))
+    return Ledger(PANE, Waits(), 10**6, lambda model, _: np.zeros(len(model), np.int32), Remembered(DAY, most))
 
 
 def run(events: list[tuple[int, str, dict[str, Any]]], number: int = 0, **more: bytes) -> Run:

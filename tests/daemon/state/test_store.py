@@ -129,7 +129,10 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(tmp_path: Path, step: str, t
 
 
 def test_a_torn_log_loses_whole_commits_only(tmp_path: Path) -> None:
-    """A write-ahead log that was cut off anywhere leads back to some earlier commit, never to a part of one."""
+    """A write-ahead log that was cut off leads back to an earlier commit, never to a part of one, and not in silence.
+
+    The lock knows of more commits; only once it is deleted the state goes on from what is there.
+    """
     done = run(COMMITS, tmp_path, VIGIL_STOP_AT="3:3")
     assert done.returncode == -signal.SIGKILL
     wal = tmp_path / "state.sqlite-wal"
@@ -139,6 +142,14 @@ def test_a_torn_log_loses_whole_commits_only(tmp_path: Path) -> None:
         wal.write_bytes(whole[:length])
         (tmp_path / "state.sqlite-shm").unlink(missing_ok=True)
         base = (tmp_path / "state.sqlite").read_bytes()
+        (tmp_path / "lock").write_text("7\n2\n")  # killed before it could note the third
+        if length < len(whole) // 3:
+            with pytest.raises(Damaged, match=r"of 2 commits only [01] are there"):
+                Store.open(tmp_path)
+        (tmp_path / "lock").unlink()
+        wal.write_bytes(whole[:length])
+        (tmp_path / "state.sqlite-shm").unlink(missing_ok=True)
+        (tmp_path / "state.sqlite").write_bytes(base)
         with Store.open(tmp_path) as opened:
             loaded = opened.load()
             turn = loaded.positions.get(ZERO, Position(0)).next_offset
