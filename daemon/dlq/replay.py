@@ -124,11 +124,15 @@ def _origin(letter: DeadLetter) -> tuple[str, int]:
 
 
 def _on_its_way(producer: Any, record: Replayed) -> Any:
-    """Where the topic has fewer partitions than it had, its key decides."""
+    """Under the timestamp that it had, so that it moves no clock; where its partition is gone, the key decides."""
     known = producer.partitions_for(record.topic) or ()
-    partition = record.partition if record.partition in known else None
     return producer.send(
-        record.topic, value=record.value, key=record.key, headers=list(record.headers), partition=partition
+        record.topic,
+        value=record.value,
+        key=record.key,
+        headers=list(record.headers),
+        partition=record.partition if record.partition in known else None,
+        timestamp_ms=record.timestamp if record.timestamp >= 0 else None,
     )
 
 

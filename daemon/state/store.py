@@ -125,8 +125,8 @@ class Store:
         if self._commits < (noted := self._lock.commits):
             self.close()
             raise Damaged(
-                f"{self.path}: of {noted} commits only {self._commits} are there: its write-ahead log was lost or it is an "
-                f"older copy: restore the newest, or delete {self.path.with_name(LOCK_NAME)} to go on from this one"
+                f"{self.path}: of {noted} commits only {self._commits} are there: its write-ahead log was lost, or it "
+                f"is an older copy: restore the newest, or delete {self.path.with_name(LOCK_NAME)} to go on from here"
             )
 
     def load(self) -> Loaded:

@@ -227,14 +227,14 @@ http: {{port: null}}
 """
     )
     rows = [(int((event["ts"] - AGO_S) * 1000), event | {"ts": event["ts"] - AGO_S}) for event in events(1_200)]
-    bad = [event["id"] for _, event in rows if event["type"] == "prediction"][:1_000:25]
+    bad = [event["id"] for _, event in rows if event["type"] == "prediction"][:1_000:5]
     at_first = [
         (ms, spoilt(event) if event["type"] == "prediction" and event["id"] in bad else event) for ms, event in rows
     ]
     send(broker, topic, at_first)
     later = [
         ((BEGIN_S + 2 * DAY_S + second) * 1000, {"type": "label", "id": f"tick-{second}", "model": "fraud", "label": 1})
-        for second in range(40)
+        for second in (*range(20), *range(HOUR_S, HOUR_S + 60, 3))
     ]
     with daemon(tmp_path):
         wait_for(tmp_path, read_to(ends_of(broker, topic)))
@@ -261,7 +261,7 @@ http: {{port: null}}
         told = vigild("dlq", "replay", "-i", "edited.ndjson", cwd=tmp_path)
         assert (told.returncode, told.stderr.splitlines()[-1]) == (0, f"{len(bad)} sent")
         send(broker, topic, later[20:])
-        until = (BEGIN_S + 2 * DAY_S + 20) * 1_000_000
+        until = (BEGIN_S + 2 * DAY_S + HOUR_S + 20) * 1_000_000
         ends = ends_of(broker, topic)
         wait_for(tmp_path, lambda found: read_to(ends)(found) and found["watched"]["closed_until"] >= until)
         process.send_signal(signal.SIGTERM)

@@ -58,15 +58,6 @@ def test_a_wrong_command_line_is_a_usage_error(wrong: list[str], tmp_path: Path)
     assert refused.stderr.startswith("usage: vigild")
 
 
-@pytest.mark.parametrize("later", [["dlq", "list"], ["dlq", "replay"]])
-def test_what_is_to_come_says_so_in_one_line(later: list[str], tmp_path: Path) -> None:
-    """A command of the design that does not exist yet is no crash, and names what to do until then."""
-    refused = vigild(*later, cwd=tmp_path)
-    assert refused.returncode == exits.USAGE
-    assert "comes with a later release; until then read the topic" in refused.stderr
-    assert refused.stderr.count("\n") == 1
-
-
 def test_another_package_of_the_same_name_is_noticed(tmp_path: Path) -> None:
     """`config` is a common name: one that shadows Vigil's is named instead of failing somewhere inside."""
     (tmp_path / "config.py").write_text("")
