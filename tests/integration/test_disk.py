@@ -131,7 +131,8 @@ def said(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("alerts.ndjson", "readings.ndjson"):
         for event in parsed((folder / name).read_text()) if (folder / name).exists() else []:
-            assert found.setdefault(event["id"], event) == event
+            if event["type"] != "vigil.heartbeat":
+                assert found.setdefault(event["id"], event) == event
     return found
 
 
