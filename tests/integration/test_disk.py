@@ -27,13 +27,15 @@ from daemon.state.verify import verify
 from tests.daemon.commands.vigild import Done, environment, events, parsed, start, vigild, write
 
 LINES = 4_000
+KILLED = "begun:2"
+"""Where the daemon is killed that leaves a state: one commit is durable, the next one has begun."""
 CONFIG = """\
 files: {paths: [events.ndjson]}
 sinks:
   alerts: [{file: {path: alerts.ndjson}}]
   readings: [{file: {path: readings.ndjson}}]
   dead_letters: [{file: {path: dead.ndjson}}]
-state: {path: disk/state, commit_interval: {min: 50ms, max: 100ms}}
+state: {path: disk/state, commit_interval: {min: 1ms, max: 100ms}}
 http: {port: null}
 log: {format: json}
 """
@@ -199,7 +201,7 @@ def test_a_directory_that_can_not_be_written(
 ) -> None:
     """Exit 74 and the remedy, with a state and without one; looking at it still works."""
     disk = disk_of("32m")
-    stopped(folder, "3:3")
+    stopped(folder, KILLED)
     if not disk.freeze():
         pytest.skip("nothing is read-only to root, and it may not mount here")
     done = vigild("run", cwd=folder)
@@ -264,7 +266,7 @@ def test_a_damaged_state_is_refused_and_kept(
 ) -> None:
     """Exit 74 with one line that names the file; nothing in it is changed, and a copy that is restored goes on."""
     (folder / "disk").mkdir()
-    directory = stopped(folder, "3:4")
+    directory = stopped(folder, KILLED)
     folded(directory)
     path = directory / "state.sqlite"
     whole = path.read_bytes()
@@ -287,7 +289,7 @@ def test_a_damaged_state_is_refused_and_kept(
 def test_a_lost_or_cut_log_is_noticed(folder: Path, undisturbed: dict[str, Any], kept: float | None) -> None:
     """Exit 74: commits are missing that there were. Who accepts it deletes the lock, and nothing is lost in the end."""
     (folder / "disk").mkdir()
-    directory = stopped(folder, "3:4")
+    directory = stopped(folder, KILLED)
     log = directory / "state.sqlite-wal"
     if kept is None:
         log.unlink()
@@ -295,7 +297,7 @@ def test_a_lost_or_cut_log_is_noticed(folder: Path, undisturbed: dict[str, Any],
         log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
     done = vigild("run", cwd=folder)
     assert done.returncode == 74
-    assert "of 3 commits only" in ended(done)["reason"]
+    assert "of 1 commits only 0" in ended(done)["reason"]
     (directory / "lock").unlink()
     goes_on(folder, undisturbed)
 
@@ -303,7 +305,7 @@ def test_a_lost_or_cut_log_is_noticed(folder: Path, undisturbed: dict[str, Any],
 def test_a_file_that_was_removed_from_beside_its_log_is_missed(folder: Path) -> None:
     """Exit 74: the state was removed, it was not never made."""
     (folder / "disk").mkdir()
-    (stopped(folder, "3:4") / "state.sqlite").unlink()
+    (stopped(folder, KILLED) / "state.sqlite").unlink()
     done = vigild("run", cwd=folder)
     assert (done.returncode, "missing" in ended(done)["reason"]) == (74, True)
 
@@ -311,7 +313,7 @@ def test_a_file_that_was_removed_from_beside_its_log_is_missed(folder: Path) -> 
 def test_a_state_of_a_newer_version_is_refused(folder: Path, undisturbed: dict[str, Any]) -> None:
     """Exit 78, and it is left as it is for the release that wrote it."""
     (folder / "disk").mkdir()
-    directory = stopped(folder, "3:4")
+    directory = stopped(folder, KILLED)
     with sqlite3.connect(directory / "state.sqlite") as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         db.execute("PRAGMA user_version = 99")
