@@ -122,7 +122,7 @@ def test_what_can_not_be_sent_as_it_is_is_said(tmp_path: Path) -> None:
 def test_letters_are_chosen_by_reason_ref_and_time(tmp_path: Path, chosen: list[str], expected: set[str]) -> None:
     """All that fit every one of the filters; times are those of the records."""
     kinds = ("bad_score", "not_json", "bad_score")
-    letters = [
+    letters: list[dict[str, Any]] = [
         {
             "ref": {"topic": "events", "partition": 0, "offset": place, "index": 0},
             "timestamp": (START_S + place) * 1000, "reason": reason, "detail": "", "key": None, "value": "{}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.replayed import Remembered
 from daemon.ledger.saving import LedgerSaving
-from daemon.records import Partition, Run
+from daemon.records import Headers, Partition, Run
 from daemon.state import Store
 from tests.daemon.messages import SECOND, START, decoder
 
@@ -31,10 +32,11 @@ def ledger(most: int = 100) -> Ledger:
     return Ledger(PANE, Waits(), 10**6, lambda model, _: np.zeros(len(model), np.int32), Remembered(DAY, most))
 
 
-def run(events: list[tuple[int, str, dict[str, Any]]], number: int = 0, **more: bytes) -> Run:
+def run(events: Sequence[tuple[int, str, dict[str, Any]]], number: int = 0, stamp: bytes | None = None) -> Run:
     """Records of one partition: (offset, ref or nothing, event)."""
-    headers = [
-        [(REF, ref.encode()), *((name, value) for name, value in more.items())] if ref else [] for _, ref, _ in events
+    headers: list[Headers] = [
+        [*([(REF, ref.encode())] if ref else []), *([(TIMESTAMP, stamp)] if stamp is not None else [])]
+        for _, ref, _ in events
     ]
     values = [orjson.dumps(event) for _, _, event in events]
     ms = [START // 1000] * len(events)
@@ -146,10 +148,10 @@ def test_an_event_without_a_time_of_its_own_is_as_old_as_it_was() -> None:
     prediction = {"type": "prediction", "id": "a", "model": "m", "prediction": 1}
     own = {**prediction, "id": "b", "ts": (START - 2 * DAY) / 1e6}
     stamp = b"%d" % (first // 1000)
-    found = decoder().decode(run([(1, "e:0:0:0", prediction), (2, "e:0:0:1", own)], **{TIMESTAMP: stamp}))
+    found = decoder().decode(run([(1, "e:0:0:0", prediction), (2, "e:0:0:1", own)], stamp=stamp))
     assert found.predictions.ts.tolist() == [first, START - 2 * DAY]
     assert (found.predictions.time == found.predictions.arrival - 10 * SECOND).all(), "late: at the edge of the present"
     for nonsense in (b"", b"soon", b"-5", b"9" * 40):
-        found = decoder().decode(run([(1, "e:0:0:0", prediction)], **{TIMESTAMP: nonsense}))
+        found = decoder().decode(run([(1, "e:0:0:0", prediction)], stamp=nonsense))
         assert found.predictions.ts.tolist() == [START]
-    assert decoder().decode(run([(1, "", prediction)], **{TIMESTAMP: stamp})).predictions.ts.tolist() == [START]
+    assert decoder().decode(run([(1, "", prediction)], stamp=stamp)).predictions.ts.tolist() == [START]
