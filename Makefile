@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 
 DATA ?= ../shared/data
 
-.PHONY: help install run test check bench bench-accuracy bench-alarms bench-estimation bench-data-drift broker lock clean
+.PHONY: help install run test check bench bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ bench: $(INSTALLED) ## What watching costs beside reading, on a real broker (EVE
 
 bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the streams in DATA; writes docs/accuracy.md
 	@$(BIN)/python -m bench.accuracy $(DATA) --write docs/accuracy.md
+
+bench-oncall: $(INSTALLED) ## What a simulated fleet with scripted incidents pages; writes docs/alert-examples.md
+	@$(BIN)/python -m bench.oncall --write docs/alert-examples.md
 
 bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes docs/estimation.md. NANNYML=python to compare
 	@$(BIN)/python -m bench.estimation $(DATA) $(if $(NANNYML),--nannyml $(NANNYML)) --write docs/estimation.md
