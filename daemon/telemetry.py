@@ -19,7 +19,7 @@ Format = Literal["auto", "json", "console"]
 
 _SECRET = re.compile(r"passw|secret|token|credential|private_key|key_password|authorization", re.IGNORECASE)
 _HIDDEN = "**********"
-_TOO_CHATTY = ("kafka", "numba", "shap", "matplotlib", "py.warnings")
+_TOO_CHATTY = ("kafka", "librdkafka", "numba", "shap", "matplotlib", "py.warnings")
 """Libraries whose `info` is somebody else's business."""
 
 

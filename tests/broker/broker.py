@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from tests.broker.cluster import Cluster
 from tests.broker.runtime import Unavailable, jars, java
+from tests.broker.secured import Secured
 
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
@@ -25,13 +26,14 @@ STOPPED_WITHIN = 30.0
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{secured}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secured}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
 log.dirs={folder}/data
 log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=500
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 auto.create.topics.enable={auto_create}
@@ -56,14 +58,18 @@ class Broker(Cluster):
     watches the thread that started it, so start it from one that lasts.)
     """
 
-    def __init__(self, folder: Path | None = None, *, auto_create_topics: bool = False, heap: str = "512M") -> None:
+    def __init__(
+        self, folder: Path | None = None, *, auto_create_topics: bool = False, heap: str = "512M", secured: bool = False
+    ) -> None:
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="vigil-broker-"))
         self.log = self.folder / "broker.log"
         self._auto_create_topics = auto_create_topics
         self._heap = heap
         self._process: subprocess.Popen[bytes] | None = None
-        self._port, self._controller_port = _free_ports(2)
+        self._port, self._controller_port, sasl, tls = _free_ports(4)
+        self.secured = Secured(self.folder, sasl, tls) if secured else None
+        """Listeners that ask who is there, and who may come in."""
         super().__init__(f"127.0.0.1:{self._port}")
 
     def __enter__(self) -> Self:
@@ -121,14 +127,14 @@ class Broker(Cluster):
 
     def _format(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._properties.write_text(
-            PROPERTIES.format(
-                port=self._port,
-                controller_port=self._controller_port,
-                folder=self.folder,
-                auto_create=str(self._auto_create_topics).lower(),
-            )
+        properties = PROPERTIES.format(
+            port=self._port,
+            controller_port=self._controller_port,
+            folder=self.folder,
+            auto_create=str(self._auto_create_topics).lower(),
+            secured=self.secured.listeners if self.secured else "",
         )
+        self._properties.write_text(properties + (self.secured.properties() if self.secured else ""))
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatted = self._java(
             "kafka.tools.StorageTool",

@@ -1,0 +1,359 @@
+"""Kafka's edges as the running daemon meets them: what it says, what it exits with, what it counts."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from daemon import exits
+from tests.broker import Broker, Cluster
+from tests.conftest import NewTopic
+from tests.integration.daemons import Daemon, running
+from tests.integration.fleet import START_S, encoded, events
+from tests.integration.running import produce, said
+
+KEEP: dict[str, Any] = {"retention.ms": "-1"}
+"""The events are of another day."""
+
+
+@pytest.fixture(params=["kafka-python", "confluent"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Each client library that there is."""
+    return str(request.param)
+
+
+def configure(folder: Path, brokers: str, topic: str, transport: str = "kafka-python", more: str = "") -> None:
+    """A daemon's configuration; what leaves goes to files beside it. `more` are further settings of `kafka`."""
+    kafka = f"brokers: ['{brokers}'], topics: [{topic}], group: {topic}, transport: {transport}"
+    (folder / "vigil.yaml").write_text(
+        f"""
+kafka: {{{kafka}, {more}}}
+sinks:
+  alerts: [{{file: {{path: alerts.ndjson}}}}]
+  readings: [{{file: {{path: readings.ndjson}}}}]
+  dead_letters: [{{file: {{path: dead.ndjson}}}}]
+state: {{path: state, commit_interval: {{min: 200ms, max: 1s}}}}
+time: {{idle_after: 1s, max_skew: 1h, pane: 1s, lateness: 1s}}
+http: {{port: 0}}
+log: {{format: json}}
+"""
+    )
+
+
+def quick(transport: str, **ms: int) -> str:
+    """Times of a consumer, by its library's names, for `configure`."""
+    renamed = {"metadata": "metadata_max_age_ms", "session": "session_timeout_ms", "poll": "max_poll_interval_ms"}
+    names = {"confluent": {"metadata": "topic.metadata.refresh.interval.ms"}}.get(transport, {})
+    dotted = "_" if transport == "kafka-python" else "."
+    options = {names.get(name, renamed.get(name, name).replace("_", dotted)): value for name, value in ms.items()}
+    return f"consumer: {orjson.dumps(options).decode()}"
+
+
+def messages(topic: str, count: int, first: int = 0, partitions: int = 1) -> list[tuple[str, int, int, bytes]]:
+    """Some of the fleet's records, for `produce`."""
+    rows = events(models=2, count=first + count)[first : first + count]
+    return [(topic, place % partitions, ms, encoded(event)) for place, (ms, event) in enumerate(rows)]
+
+
+def outgoing(folder: Path, name: str) -> list[dict[str, Any]]:
+    """What was written so far, in whole lines."""
+    path = folder / f"{name}.ndjson"
+    return said(path.read_bytes().rpartition(b"\n")[0]) if path.exists() else []
+
+
+def gap_alerts(folder: Path) -> list[dict[str, Any]]:
+    """Alerts about what was never read, in order."""
+    return [alert for alert in outgoing(folder, "alerts") if alert.get("series") == "gap"]
+
+
+def read_to(daemon: Daemon, offsets: int) -> None:
+    """Wait until the positions of all partitions sum up to this and nothing of it waits in a pane."""
+
+    def there() -> bool:
+        position = daemon.metric("vigil_position")
+        assert position <= offsets
+        return position == offsets and daemon.metric("vigil_open_rows") == 0
+
+    daemon.until(there)
+
+
+def delete_records(broker: Cluster, topic: str, before: int) -> None:
+    """Delete a partition's records below an offset, as retention would."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin.delete_records({TopicPartition(topic, 0): before})
+    admin.close()
+
+
+def recreate(broker: Cluster, topic: str) -> None:
+    """Delete a topic and make it again."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin.delete_topics([topic])
+    give_up = time.monotonic() + 40
+    while topic in admin.list_topics():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    admin.close()
+    broker.create_topic(topic, **KEEP)
+
+
+def assert_gap(folder: Path, daemon: Daemon, topic: str, **expected: Any) -> None:
+    """One gap was said, as an alert that is over again and as a reading."""
+    daemon.until(lambda: gap_alerts(folder))
+    (alert,) = [alert for alert in gap_alerts(folder) if alert["state"] == "firing"]
+    assert {name: alert["evidence"][name] for name in ("expected", "found", "reason")} == expected
+    assert alert["severity"] == "critical"
+    assert alert["segment"] == {"partition": f"{topic}/0"}
+    (reading,) = daemon.until(lambda: [each for each in outgoing(folder, "readings") if each["series"] == "gap"])
+    lost = expected["found"] - expected["expected"] if expected["reason"] == "retention" else None
+    assert (reading["value"], alert["value"]) == (lost, lost)
+
+
+def test_retention_that_ate_the_offset_while_it_was_stopped(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """A reading and an alert say how many offsets are gone; reading goes on with the oldest that is left."""
+    topic = new_topic("gone", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic, transport)
+    produce(broker.bootstrap, messages(topic, 300))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        daemon.stop()
+    produce(broker.bootstrap, messages(topic, 300, first=300))
+    delete_records(broker, topic, 520)
+    with running(tmp_path) as daemon:
+        read_to(daemon, 600)
+        assert_gap(tmp_path, daemon, topic, expected=300, found=520, reason="retention")
+        assert daemon.metric("vigil_events_received_total") == 380
+
+
+def test_retention_that_overtakes_it_while_it_runs(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """The same for a process that stood still, with more behind it than a fetch holds: nothing of it is silent."""
+    topic = new_topic("eaten", **KEEP)
+    limit = quick(transport, max_partition_fetch_bytes=4_000, session=30_000)
+    configure(tmp_path, broker.bootstrap, topic, transport, limit)
+    produce(broker.bootstrap, messages(topic, 300))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        daemon.process.send_signal(signal.SIGSTOP)
+        produce(broker.bootstrap, messages(topic, 2_700, first=300))
+        delete_records(broker, topic, 2_900)
+        daemon.process.send_signal(signal.SIGCONT)
+        read_to(daemon, 3_000)
+        (alert,) = daemon.until(lambda: [each for each in gap_alerts(tmp_path) if each["state"] == "firing"])
+        evidence = alert["evidence"]
+        assert (evidence["reason"], evidence["found"]) == ("retention", 2_900)
+        assert daemon.metric("vigil_events_received_total") + alert["value"] == 3_000
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
+def test_a_topic_made_again_is_said_and_read_from_its_beginning(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str, stopped: bool
+) -> None:
+    """Another topic under the same name: nothing of it was read, how much of the old one is missing nobody knows."""
+    topic = new_topic("again", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic, transport, quick(transport, metadata=500))
+    produce(broker.bootstrap, messages(topic, 300))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        if stopped:
+            daemon.stop()
+        recreate(broker, topic)
+        produce(broker.bootstrap, messages(topic, 400, first=300))
+        if not stopped:
+            read_to(daemon, 400)
+            assert_gap(tmp_path, daemon, topic, expected=300, found=0, reason="recreated")
+            assert daemon.metric("vigil_events_received_total") == 700
+    if stopped:
+        with running(tmp_path) as daemon:
+            read_to(daemon, 400)
+            assert_gap(tmp_path, daemon, topic, expected=300, found=0, reason="recreated")
+            assert daemon.metric("vigil_events_received_total") == 700
+
+
+def test_partitions_added_while_it_runs_are_read_from_their_beginning(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Nothing of the new ones is missed and nothing of the old one counted again."""
+    topic = new_topic("more", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic, transport, quick(transport, metadata=500))
+    produce(broker.bootstrap, messages(topic, 300))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        admin.create_partitions({topic: 3})
+        admin.close()
+        produce(broker.bootstrap, messages(topic, 600, first=300, partitions=3))
+        read_to(daemon, 900)
+        assert daemon.metric("vigil_events_received_total") == 900
+        assert gap_alerts(tmp_path) == []
+
+
+def test_a_process_that_stood_still_for_longer_than_its_session_goes_on_and_counts_once(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """The group dropped it, and its poll interval is over, too: back to the last commit, and every record once."""
+    topic = new_topic("frozen", 2, **KEEP)
+    times = quick(transport, session=2_000, heartbeat_interval_ms=300, poll=3_000)
+    configure(tmp_path, broker.bootstrap, topic, transport, times)
+    produce(broker.bootstrap, messages(topic, 400, partitions=2))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 400)
+        daemon.process.send_signal(signal.SIGSTOP)
+        produce(broker.bootstrap, messages(topic, 400, first=400, partitions=2))
+        other = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, group_id=topic, enable_auto_commit=False)
+        try:
+            give_up = time.monotonic() + 60
+            while len(other.assignment()) < 2:
+                assert time.monotonic() < give_up
+                other.poll(200)
+        finally:
+            other.close(autocommit=False)
+        daemon.process.send_signal(signal.SIGCONT)
+        read_to(daemon, 800)
+        daemon.said("partitions lost, going back to the last commit")
+        assert daemon.metric("vigil_events_received_total") == 800
+        assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(800)
+
+
+def duplicates(count: int) -> int:
+    """Events of the fleet that stand twice among the first so many."""
+    seen = [orjson.dumps(event) for _, event in events(models=2, count=count)[:count]]
+    return len(seen) - len(set(seen))
+
+
+def test_a_rebalance_in_the_middle_of_a_slow_pane_counts_every_event_once(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Partitions go to somebody else while their pane is open, and come back: what was uncommitted is read again."""
+    topic = new_topic("slow", 2, **KEEP)
+    times = quick(transport, heartbeat_interval_ms=300)
+    configure(tmp_path, broker.bootstrap, topic, transport, times)
+    rows = [
+        (topic, place % 2, START_S * 1000 + place, value) for place, (_, _, _, value) in enumerate(messages("", 600))
+    ]
+    with running(tmp_path) as daemon:
+        daemon.until(lambda: daemon.ask("/readyz")[0] == 200)
+        produce(broker.bootstrap, rows[:300])
+        daemon.until(lambda: daemon.metric("vigil_position") == 300)
+        other = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, group_id=topic, enable_auto_commit=False)
+        try:
+            daemon.until(lambda: other.poll(100) is not None and len(other.assignment()) == 1)
+            produce(broker.bootstrap, rows[300:])
+            daemon.said("partitions lost, going back to the last commit")
+            daemon.said("part of the topics is read by others and not watched here")
+        finally:
+            other.close(autocommit=False)
+        read_to(daemon, 600)
+        assert daemon.metric("vigil_events_received_total") == 600
+        assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(600)
+
+
+def test_a_second_daemon_in_the_group_is_refused_and_disturbs_nobody(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """It has a state of its own: exit 78 and a line that says what to do; the first one loses nothing meanwhile."""
+    topic = new_topic("shared", 2, **KEEP)
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+        configure(folder, broker.bootstrap, topic, transport)
+    produce(broker.bootstrap, messages(topic, 300, partitions=2))
+    with running(folders[0]) as first, running(folders[1]) as second:
+        read_to(first, 300)
+        code, reason = second.ended()
+        assert code == exits.CONFIG
+        assert "a group of its own" in reason
+        produce(broker.bootstrap, messages(topic, 300, first=300, partitions=2))
+        read_to(first, 600)
+        assert first.metric("vigil_events_received_total") == 600
+        assert not [line for line in first.logged() if "partitions lost" in line["event"]]
+
+
+def test_a_topic_that_is_missing_ends_it_with_its_name(broker: Cluster, tmp_path: Path, transport: str) -> None:
+    """Exit 78 and one line, for starting again does not help."""
+    configure(tmp_path, broker.bootstrap, "no-such-topic", transport)
+    with running(tmp_path) as daemon:
+        assert daemon.ended() == (
+            exits.CONFIG,
+            "kafka.topics: not on the brokers: no-such-topic: create them, or correct the names",
+        )
+
+
+def test_a_broker_that_is_absent_at_start_is_waited_for(own_broker: Broker, tmp_path: Path, transport: str) -> None:
+    """Not ready, a line at each try, longer and longer apart; once it is there, everything is read."""
+    topic = own_broker.new_topic("early", **KEEP)
+    produce(own_broker.bootstrap, messages(topic, 300))
+    own_broker.stop()
+    configure(tmp_path, own_broker.bootstrap, topic, transport)
+    with running(tmp_path) as daemon:
+        tries = "no kafka broker answers"
+        daemon.until(lambda: sum(line["event"] == tries for line in daemon.logged()) >= 3)
+        assert daemon.ask("/readyz")[0] == 503
+        assert daemon.ask("/healthz")[0] == 200
+        waits = [line["retry_s"] for line in daemon.logged() if line["event"] == tries]
+        assert waits == sorted(waits)
+        assert daemon.said(tries)["brokers"] == [own_broker.bootstrap]
+        own_broker.start()
+        read_to(daemon, 300)
+        assert daemon.ask("/readyz")[0] == 200
+        daemon.stop()
+
+
+def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
+    own_broker: Broker, tmp_path: Path, transport: str
+) -> None:
+    """Killed and back on the same disk: the same process goes on, counts everything once, and sends what waited."""
+    topic, alerts = own_broker.new_topic("away", 2, **KEEP), own_broker.new_topic("alerts")
+    times = quick(transport, session=3_000)
+    configure(tmp_path, own_broker.bootstrap, topic, transport, f"alerts: {alerts}, {times}")
+    text = (tmp_path / "vigil.yaml").read_text()
+    alert_file = "alerts: [{file: {path: alerts.ndjson}}]"
+    assert alert_file in text
+    (tmp_path / "vigil.yaml").write_text(
+        text.replace(alert_file, f"alerts: [{{kafka: {{topic: {alerts}}}}}]") + "alerts: {heartbeat: 1s}\n"
+    )
+    produce(own_broker.bootstrap, messages(topic, 400, partitions=2))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 400)
+        own_broker.kill()
+        daemon.said("kafka is in trouble")
+        daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") >= 8)
+        own_broker.start()
+        produce(own_broker.bootstrap, messages(topic, 400, first=400, partitions=2))
+        read_to(daemon, 800)
+        assert daemon.metric("vigil_events_received_total") == 800
+        assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(800)
+        daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") == 0)
+        assert gap_alerts(tmp_path) == []
+        daemon.stop()
+    assert (tmp_path / "log").stat().st_size < 100_000  # an outage is said now and then, not all the time
+
+
+def test_a_message_that_is_too_large_is_a_dead_letter_and_what_follows_is_read(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Larger than `limits.message_bytes`, and than a fetch: it blocks nobody. A tombstone holds no event."""
+    topic = new_topic("large", **KEEP)
+    limit = quick(transport, max_partition_fetch_bytes=10_000)
+    configure(tmp_path, broker.bootstrap, topic, transport, limit)
+    with (tmp_path / "vigil.yaml").open("a") as config:
+        config.write("limits: {message_bytes: 50KiB}\n")
+    rows = messages(topic, 20)
+    rows.insert(5, (topic, 0, rows[5][2], b"[" + b" " * 300_000 + b"]"))
+    produce(broker.bootstrap, rows)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    producer.send(topic, None, key=b"a tombstone", timestamp_ms=rows[-1][2])
+    producer.close()
+    with running(tmp_path) as daemon:
+        read_to(daemon, 22)
+        daemon.until((tmp_path / "dead.ndjson").exists)
+        assert daemon.metric("vigil_events_received_total") == 21
+        assert daemon.metric("vigil_refused_total", reason="too_large") == 1
