@@ -128,6 +128,9 @@ class Pipeline:
         return own | self._accounts.to_state() | self._gaps.to_state() | said
 
     def _commit(self) -> None:
+        """Make progress durable, unless the source can't stand for all of it: then with a later pass."""
+        if not self.parts.source.vouch():
+            return
         self.parts.checkpoint.commit(self, self.parts.source.positions(), self._controls.take())
 
     def _heartbeat(self) -> None:

@@ -91,6 +91,13 @@ class Source(ABC):
     def paused(self) -> frozenset[Partition]:
         """The assigned partitions that are paused."""
 
+    def vouch(self) -> bool:
+        """Whether all that was handed out is surely of the partitions that it was said to be of.
+
+        Asked before each commit: if not, nothing may be committed, and the next polls say what was lost, if anything.
+        """
+        return True
+
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Tell whoever measures lag how far the state has come. Never raises: the truth is in the state."""
         return

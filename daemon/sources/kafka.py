@@ -47,6 +47,10 @@ class KafkaSource(Source):
         self._missing = self._crowded = 0
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
+        self._unsure = False
+        """Whether something was handed out since the topics' ids were heard."""
+        self._disowned: set[Partition] = set()
+        """Partitions of which something was handed out that may be of another topic under the same name."""
         self._paused: set[Partition] = set()
         self._ends = Ends()
         self._held = Held()
@@ -69,7 +73,7 @@ class KafkaSource(Source):
         if not self._held.waiting(self._paused):
             self._guarded(self._fetch, max_wait_s, max_records)
         self._take_decisions(polled)
-        self._unsettle(self._recreated())
+        self._lose_disowned(polled)
         fetched = self._held.take(max_records, self._paused | self._unsettled)
         polled.runs = [self._hand_out(partition, batch) for partition, batch in fetched.items()]
         if self._unsettled:
@@ -81,12 +85,11 @@ class KafkaSource(Source):
         return polled
 
     def seek(self, positions: Mapping[Partition, Position]) -> None:
-        self._held.drop(positions)
+        """See `Source`. What the brokers have there is asked anew: it may be gone, or the topic another one, since."""
         found = self._positions.keys() & positions.keys()
+        self._unsettle(found)
         for partition in found:
             self._positions[partition] = positions[partition]
-            self._ends.doubt(partition)
-        self._start(found - self._unsettled)
 
     def positions(self) -> dict[Partition, Position]:
         """See `Source`. Ahead of the last record where compaction or aborted transactions left nothing to read."""
@@ -109,6 +112,11 @@ class KafkaSource(Source):
     @property
     def paused(self) -> frozenset[Partition]:
         return frozenset(self._paused)
+
+    def vouch(self) -> bool:
+        if self._unsure and self._backoff.due:
+            self._guarded(self._check_ids)
+        return not self._unsure and not self._disowned
 
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         if ours := {partition: at for partition, at in positions.items() if partition in self._positions}:
@@ -185,6 +193,7 @@ class KafkaSource(Source):
         run = self._transport.run(partition, batch)
         self._positions[partition] = Position(run.offsets[-1] + 1, self._positions[partition].topic_id)
         self._ends.doubt(partition)
+        self._unsure = True
         return run
 
     def _take_decisions(self, polled: Polled) -> None:
@@ -201,14 +210,27 @@ class KafkaSource(Source):
             self._unsettled = set(mine)
             self._guarded(self._look_around)
 
-    def _recreated(self) -> set[Partition]:
-        """Partitions whose topic was heard of under another id than when they were settled."""
-        ids = self._transport.known_ids()
-        return {
+    def _check_ids(self) -> None:
+        """No fetch says of which topic it is, and a name may mean another one by now, unless its id is still the same."""
+        ids = self._transport.topic_ids()
+        self._unsure = False
+        self._disowned |= {
             each
             for each, at in self._positions.items()
-            if at.topic_id and ids.get(each.topic, at.topic_id) != at.topic_id
+            if at.topic_id and ids.get(each.topic) and ids[each.topic] != at.topic_id
         }
+
+    def _lose_disowned(self, polled: Polled) -> None:
+        """Go back to the last commit in partitions whose topic was made anew, as if they had been taken away."""
+        gone, self._disowned = self._disowned & self._positions.keys(), set()
+        if not gone:
+            return
+        self._unsettle(gone)
+        polled.revoked += tuple(sorted(gone))
+        for partition in gone:
+            del self._positions[partition]
+            self._ends.forget(partition)
+        self._paused -= gone
 
     def _unsettle(self, partitions: Iterable[Partition]) -> None:
         """Read no more of these before `_settle` has found where. What was passed over without a record was read."""
@@ -233,11 +255,8 @@ class KafkaSource(Source):
         polled.assigned += tuple(each for each in found if each not in self._positions)
         self._positions |= found
         self._unsettled -= found.keys()
-        self._start(found.keys())
-
-    def _start(self, partitions: Collection[Partition]) -> None:
-        if partitions:
-            offsets = {partition: self._positions[partition].next_offset for partition in partitions}
+        if found:
+            offsets = {partition: at.next_offset for partition, at in found.items()}
             self._transport.start(offsets, offsets.keys() - self._paused)
 
     def _beginning(self, partition: Partition, extent: Extent, stored: Mapping[Partition, Position]) -> int:
@@ -259,6 +278,7 @@ class KafkaSource(Source):
         self._ends.asking()
         running = self._positions.keys() - self._unsettled - self._paused
         self._ends.answered(self._transport.ends(running), self._reached)
+        self._check_ids()
         self._backoff.succeeded()
 
     def _reached(self, partition: Partition) -> int:

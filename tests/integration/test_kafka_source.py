@@ -300,6 +300,22 @@ def test_a_pause_in_the_middle_of_a_fetch_loses_nothing(
     assert offsets(polls, 0) == offsets(polls, 1) == list(range(1_000))
 
 
+def test_bursts_come_whole(broker: Cluster, new_topic: NewTopic, open_source: Open) -> None:
+    """The end of a partition is heard of together with the records before it, again and again: none is passed over."""
+    topic = new_topic(partitions=2)
+    source = open_source(topic)
+    polls = poll_until(source, lambda _: len(source.positions()) == 2)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=0)
+    for burst in range(30):
+        for number in range(2):
+            for _ in range(20):
+                producer.send(topic, b"v" * 500, partition=number)
+        producer.flush()
+        polls += poll_until(source, count(40 * (burst + 1) - sum(map(len, polls))))
+    producer.close()
+    assert offsets(polls, 0) == offsets(polls, 1) == list(range(600))
+
+
 def test_seeking_back_reads_again(broker: Cluster, new_topic: NewTopic, open_source: Open) -> None:
     """After an aborted batch the loop goes back to what is committed."""
     topic = new_topic()

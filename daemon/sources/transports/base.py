@@ -117,10 +117,6 @@ class Transport(ABC):
         """What the brokers have of each partition, and under which id; without those that are gone."""
 
     @abstractmethod
-    def known_ids(self) -> Mapping[str, str]:
-        """The ids of topics as they were heard last, cheaply; without those that are not known."""
-
-    @abstractmethod
     def committed(self, partition: Partition) -> int | None:
         """The group's offset, for lag tools; None if it has none."""
 

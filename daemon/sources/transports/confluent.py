@@ -74,7 +74,6 @@ class Confluent(Transport):
         self._topics = list(settings.consumed)
         self._consumer: Any = None
         self._asking: Any = None
-        self._ids: dict[str, str | None] = {}
         self._next: dict[Partition, int] = {}
         """Of started partitions the next offset, after what was fetched."""
         self._stopped: set[Partition] = set()
@@ -88,15 +87,17 @@ class Confluent(Transport):
         return self._consumer is not None
 
     def topic_ids(self) -> dict[str, str | None]:
-        asked = self._admin().describe_topics(ck.TopicCollection(self._topics), request_timeout=ANSWER_S)
+        found: dict[str, str | None] = {}
+        with self._translated():
+            asked = self._admin().describe_topics(ck.TopicCollection(self._topics), request_timeout=ANSWER_S)
         for name, future in asked.items():
             try:
-                self._ids[name] = _uuid(self._answer(future).topic_id)
+                found[name] = _uuid(self._answer(future).topic_id)
             except ck.KafkaException as error:
                 if error.args[0].code() not in _GONE:
                     raise _translation(error.args[0]) from error
-                self._ids[name] = None
-        return dict(self._ids)
+                found[name] = None
+        return found
 
     def others(self) -> list[str]:
         with self._translated():
@@ -122,12 +123,16 @@ class Confluent(Transport):
             if messages and most > 1:
                 messages += self._consumer.consume(most - 1, 0.0)
         found: dict[tuple[str, int], list[Any]] = {}
+        others = []
         for message in messages:
             if message.error() is None:
                 found.setdefault((message.topic(), message.partition()), []).append(message)
             else:
-                self._note(message)
-        return dict(self._taken(found))
+                others.append(message)
+        taken = dict(self._taken(found))
+        for message in others:  # after the records: an end lies behind those that came with it
+            self._note(message)
+        return taken
 
     def decisions(self) -> Iterator[Decision]:
         while self._decided:
@@ -163,10 +168,7 @@ class Confluent(Transport):
         return self._next.get(partition, 0)
 
     def ends(self, partitions: Iterable[Partition]) -> dict[Partition, End]:
-        """See `Transport`. Asks for the topics' ids, too: librdkafka does not tell when one is another."""
         written = self._offsets(partitions, OffsetSpec.latest(), ck.IsolationLevel.READ_UNCOMMITTED, END_S)
-        if written:
-            self.topic_ids()
         return {each: End(end, end) for each, end in written.items()}
 
     def extents(self, partitions: Iterable[Partition]) -> dict[Partition, Extent]:
@@ -179,9 +181,6 @@ class Confluent(Transport):
             for each in asked
             if each in begins and each in ends
         }
-
-    def known_ids(self) -> Mapping[str, str]:
-        return {topic: found for topic, found in self._ids.items() if found}
 
     def committed(self, partition: Partition) -> int | None:
         with self._translated():

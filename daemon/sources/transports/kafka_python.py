@@ -50,6 +50,7 @@ class KafkaPython(Transport):
         self._settings, self._instance = settings, instance
         self._topics = list(settings.consumed)
         self._consumer: Any = None
+        self._admin: Any = None
         self._listener = _Listener()
         self._told: Any = None
 
@@ -58,12 +59,12 @@ class KafkaPython(Transport):
         return self._consumer is not None
 
     def topic_ids(self) -> dict[str, str | None]:
-        """See `Transport`. Asks with a connection of its own: the consumer's metadata may be minutes old."""
-        with self._admin() as admin:
+        """See `Transport`. Asks with a client of its own: the consumer's metadata may be minutes old."""
+        with self._asking() as admin:
             return {each["name"]: _topic_id(each) for each in admin.describe_topics(self._topics)}
 
     def others(self) -> list[str]:
-        with self._admin() as admin:
+        with self._asking() as admin:
             group = admin.describe_groups([self._settings.group])[self._settings.group]
         members = group.get("members") or ()
         instances = [(each.get("group_instance_id") or each["client_id"], each["client_host"]) for each in members]
@@ -73,6 +74,8 @@ class KafkaPython(Transport):
         with _translated():
             self._consumer = opened(KafkaConsumer, **self._options())
             self._listener.consumer = self._consumer
+            # kafka-python 3.0.12 doesn't hand the option on: a topic that was deleted would be made again by asking
+            self._consumer._cluster.config["allow_auto_create_topics"] = False  # noqa: SLF001 - there is no public way
             self._consumer.subscribe(self._topics, listener=self._listener)
 
     def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
@@ -129,10 +132,6 @@ class KafkaPython(Transport):
             if each in begins and each in ends
         }
 
-    def known_ids(self) -> Mapping[str, str]:
-        found = {topic: self._consumer._cluster.topic_id(topic) for topic in self._topics}  # noqa: SLF001 - no public way
-        return {topic: str(each) for topic, each in found.items() if each is not None and each.int}
-
     def committed(self, partition: Partition) -> int | None:
         with _translated():
             found = self._consumer.committed(_theirs(partition), timeout_ms=ANSWER_MS)
@@ -146,6 +145,7 @@ class KafkaPython(Transport):
             _log_refusal(offsets, error)
 
     def close(self) -> None:
+        self._close_admin()
         if not self.connected:
             return
         give_up = time.monotonic() + 2.0
@@ -168,13 +168,21 @@ class KafkaPython(Transport):
             raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
 
     @contextmanager
-    def _admin(self) -> Iterator[Any]:
+    def _asking(self) -> Iterator[Any]:
+        """The client for questions; kept until one of them fails."""
         with _translated():
-            admin = opened(KafkaAdminClient, **self._client_options(), request_timeout_ms=ANSWER_MS)
+            if self._admin is None:
+                self._admin = opened(KafkaAdminClient, **self._client_options(), request_timeout_ms=ANSWER_MS)
             try:
-                yield admin
-            finally:
-                admin.close()
+                yield self._admin
+            except BaseException:
+                self._close_admin()
+                raise
+
+    def _close_admin(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
