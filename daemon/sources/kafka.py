@@ -211,7 +211,7 @@ class KafkaSource(Source):
             self._guarded(self._look_around)
 
     def _check_ids(self) -> None:
-        """No fetch says of which topic it is, and a name may mean another one by now, unless its id is still the same."""
+        """No fetch says of which topic it is, and a name may mean another one by now: ask for its id after it."""
         ids = self._transport.topic_ids()
         self._unsure = False
         self._disowned |= {
