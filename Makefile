@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 
 DATA ?= ../shared/data
 
-.PHONY: help install run test check bench bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
+.PHONY: help install run test check bench bench-peers bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -62,6 +62,9 @@ bench-alarms: $(INSTALLED) ## How often stable models raise alarms; writes docs/
 
 bench-data-drift: $(INSTALLED) ## How surely damaged features are found and named; writes docs/data-drift.md. EVIDENTLY=python to compare
 	@$(BIN)/python -m bench.data_drift $(DATA) --million $(if $(EVIDENTLY),--evidently $(EVIDENTLY)) --write docs/data-drift.md
+
+bench-peers: $(INSTALLED) ## Other monitors on the same rows, in environments of their own; writes docs/peers.md
+	@$(BIN)/python -m bench.peers
 
 broker: $(INSTALLED) ## Start a Kafka broker for trying things by hand
 	@$(BIN)/python -m tests.broker

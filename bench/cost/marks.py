@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 import psutil
 
+_NEARLY = 0.97
+
 
 class Stages:
     """Where the CPU time of the calling thread goes: each stage's own, without that of the stages within it."""
@@ -64,6 +66,11 @@ class Marks:
     def complete(self) -> bool:
         """Whether every record was handed over."""
         return self.read >= self.records
+
+    @property
+    def nearly_complete(self) -> bool:
+        """Whether all but the last few batches were handed over."""
+        return self.read >= self.records * _NEARLY
 
     def end(self, place: Path, **more: Any) -> None:
         """Write what the steady state cost."""

@@ -1,6 +1,9 @@
 """Vigil's own work on a shape, by stage, without Kafka: a replay of its events from files.
 
-python -m bench.cost.replayed SHAPE(JSON) RESULT
+python -m bench.cost.replayed SHAPE(JSON) RESULT [SHARE]
+
+The steady state begins when every model's features are sealed, or after SHARE of the events if that is later; it ends
+with the last poll, before a replay closes everything.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ def main() -> None:
     structlog.get_logger()
     with tempfile.TemporaryDirectory() as folder:
         inputs = write(shape, Path(folder))
-        run(shape, inputs, Path(folder), Path(sys.argv[2]))
+        run(shape, inputs, Path(folder), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.1)
 
 
 def write(shape: Shape, folder: Path) -> list[Path]:
@@ -47,16 +50,17 @@ def write(shape: Shape, folder: Path) -> list[Path]:
     return paths
 
 
-def run(shape: Shape, inputs: list[Path], folder: Path, result: Path) -> None:
-    """Replay; the steady state begins when every model's features are sealed."""
+def run(shape: Shape, inputs: list[Path], folder: Path, result: Path, share: float) -> None:
+    """Replay, and write what the steady state cost."""
     app.warm_up()
     settings = config.parse("", {}, app.registry(), source_required=False)
-    marks = Marks(2 * shape.events, Stages(), begin=max(0.1, 1.1 * _SEALED_AFTER * shape.models / shape.events))
+    marks = Marks(2 * shape.events, Stages(), begin=max(share, 1.1 * _SEALED_AFTER * shape.models / shape.events))
     alerts, readings = folder / "alerts.ndjson", folder / "readings.ndjson"
     with closing(app.replaying(settings, inputs, alerts=alerts, readings=readings)) as pipeline:
         stage(pipeline, marks.stages)
         count_polls(pipeline, marks)
-        pipeline.run(lambda: False)
+        while not marks.nearly_complete:
+            pipeline.step()
         marks.end(result)
 
 
