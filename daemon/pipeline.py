@@ -160,6 +160,7 @@ class Pipeline:
             "keep_rate": parts.ledger.keep_rate,
             "firing": parts.life.firing_count,
             "catching_up": self._catching_up.behind,
+            "orders": self._desk.waiting,
             "models": len(parts.watch.profile.bases()),
             "cut_off": dict(parts.watch.profile.cut_off) | self._accounts.forgotten,
             "ahead": parts.clocks.ahead,

@@ -49,6 +49,11 @@ class Desk:
         """Whether this is the control topic (of this run, or of the one whose dump is replayed)."""
         return topic in (self._topic, self._controls.control_topic)
 
+    @property
+    def waiting(self) -> int:
+        """How many orders have yet to be carried out."""
+        return len(self._waiting)
+
     def read(self, run: Run, refuse: Refuse) -> None:
         """Take the orders in some records of the control topic."""
         for row, offset in enumerate(run.offsets):
