@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.broker import Unavailable
 from tests.chaos.campaign import campaign
 from tests.chaos.faults import schedule
+from tests.chaos.proxied import ProxiedBroker
 
 
 def main() -> int:
@@ -23,11 +24,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where logs, topics and the state go, and stay")
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="vigil-chaos-"))
+    if (folder / "broker").exists():
+        parser.error(f"--folder: {folder} has files of another campaign")
     broker_kills = -(-chosen.kills // 10) if chosen.broker_kills is None else chosen.broker_kills
     print(f"seed {chosen.seed}, {chosen.kills} kills, {broker_kills} of the broker; files in {folder}", flush=True)
     faults = schedule(chosen.seed, chosen.kills, broker_kills)
     try:
-        outcome = campaign(folder, chosen.seed, faults, say=lambda line: print(line, flush=True))
+        with ProxiedBroker(folder / "broker") as broker:
+            outcome = campaign(folder, chosen.seed, faults, broker, say=lambda line: print(line, flush=True))
     except Unavailable as unavailable:
         print(unavailable, file=sys.stderr)
         return 69

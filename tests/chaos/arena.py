@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,18 +16,15 @@ from kafka.errors import KafkaError
 
 from daemon.state.errors import NotThere
 from daemon.state.inspect import consumed_so_far, inspect
-from tests.broker import Broker
 from tests.chaos.daemons import Daemon
 from tests.chaos.faults import IDLE_AFTER_S, SESSION_S
 from tests.chaos.moments import Moments
 from tests.chaos.producing import Stream
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxied import ProxiedBroker
 from tests.chaos.topics import Reader
 from tests.chaos.workload import EXPLAINED, PARTITIONS
 from tests.daemon.explain.trained import NAMES, tree_file
 
-GROUP = "chaos"
-TOPICS = {name: name.replace("_", "-") for name in ("events", "alerts", "readings", "dead_letters")}
 WITHIN_S = 180.0
 """Without any progress for so long the daemon is stuck."""
 
@@ -53,29 +51,6 @@ models:
 """
 
 
-class ProxiedBroker(Broker):
-    """A broker that tells clients to come through a proxy; `direct` is its door for the harness."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        from tests.broker.broker import _free_ports
-
-        self._direct = _free_ports(1)[0]
-        self.direct = f"127.0.0.1:{self._direct}"
-        self.proxy = Proxy(("127.0.0.1", self._port))
-
-    def _format(self) -> None:
-        super()._format()
-        text = self._properties.read_text()
-        text = text.replace(",CONTROLLER://", f",DIRECT://127.0.0.1:{self._direct},CONTROLLER://", 1)
-        text = text.replace(
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}",
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.proxy.port},DIRECT://127.0.0.1:{self._direct}",
-        )
-        text = text.replace("PLAINTEXT:PLAINTEXT", "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT")
-        self._properties.write_text(text)
-
-
 class Arena:
     """See the module's docstring. `losses` collects what is wrong, one line each."""
 
@@ -83,13 +58,17 @@ class Arena:
         self,
         folder: Path,
         seed: int,
+        broker: ProxiedBroker,
         *,
         per_s: float = 200.0,
         explained: bool = True,
         program: Sequence[str] = ("-m", "daemon"),
     ) -> None:
         self._stack = ExitStack()
-        self.folder = folder
+        self._broker = broker
+        self.folder, self.bootstrap, self.proxy = folder, broker.bootstrap, broker.proxy
+        self.group = f"chaos-{uuid.uuid4().hex[:8]}"
+        self.topics = {name: f"{self.group}-{name}" for name in ("events", "alerts", "readings", "dead_letters")}
         folder.mkdir(parents=True, exist_ok=True)
         self.losses: list[str] = []
         self.upcoming = ""
@@ -97,20 +76,14 @@ class Arena:
         self.codes: Counter[int | None] = Counter()
         """How daemons ended."""
         try:
-            self._broker = ProxiedBroker(folder / "broker")
-            self.proxy = self._stack.enter_context(self._broker.proxy)
-            self._stack.enter_context(self._broker)
-            self.bootstrap = self._broker.direct
-            self._broker.bootstrap = self._broker.direct
-            for name, topic in TOPICS.items():
-                count = PARTITIONS if name == "events" else 1
-                self._broker.create_topic(topic, count, **{"retention.ms": "-1"})
+            for name, topic in self.topics.items():
+                broker.create_topic(topic, PARTITIONS if name == "events" else 1, **{"retention.ms": "-1"})
             self.config, self.state = folder / "vigil.yaml", folder / "state"
             self.config.write_text(self._configuration(explained=explained))
-            self.stream = Stream(self.bootstrap, TOPICS["events"], seed, per_s)
+            self.stream = Stream(self.bootstrap, self.topics["events"], seed, per_s)
             self.daemon = Daemon(self.config, self.state, folder / "vigild.log", program)
             self._stack.callback(self.daemon.close)
-            self.moments = Moments(self.bootstrap, GROUP, TOPICS, PARTITIONS, self.state)
+            self.moments = Moments(self.bootstrap, self.group, self.topics, PARTITIONS, self.state)
             self._stack.callback(self.moments.close)
         except BaseException:
             self._stack.close()
@@ -165,7 +138,7 @@ class Arena:
     def finish(self) -> None:
         """End the stream, let everything be read, closed and sent, and stop the daemon."""
         self.stream.end()
-        reader = Reader(self.bootstrap, {TOPICS["events"]: PARTITIONS})
+        reader = Reader(self.bootstrap, {self.topics["events"]: PARTITIONS})
         ends = {each.partition: end for each, end in reader.ends().items()}
         reader.close()
         self.alive()
@@ -216,11 +189,11 @@ class Arena:
     def _configuration(self, *, explained: bool) -> str:
         text = CONFIG.format(
             port=self.proxy.port,
-            group=GROUP,
+            group=self.group,
             state=self.state,
             session_ms=int(SESSION_S * 1000),
             idle_after=int(IDLE_AFTER_S),
-            **TOPICS,
+            **self.topics,
         )
         if explained:
             file = tree_file(self.folder).path

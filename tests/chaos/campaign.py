@@ -10,10 +10,15 @@ from pathlib import Path
 
 from tests.chaos.arena import Arena
 from tests.chaos.faults import Fault
+from tests.chaos.proxied import ProxiedBroker
 from tests.chaos.verdict import Verdict, judge
 
 AHEAD = 400
 """Records that are there before the daemon starts."""
+
+
+RECORDS = 800
+"""At full pace for each fault; then it trickles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ def campaign(
     folder: Path,
     seed: int,
     faults: Sequence[Fault],
+    broker: ProxiedBroker,
     *,
     say: Callable[[str], None] = lambda _: None,
     per_s: float = 200.0,
@@ -60,22 +66,29 @@ def campaign(
     program: Sequence[str] = ("-m", "daemon"),
     stop_at_loss: bool = False,
 ) -> Outcome:
-    """Do all of it. `program` is what runs as the daemon."""
+    """Do all of it on a broker that runs. `program` is what runs as the daemon.
+
+    With `stop_at_loss` the first loss ends it, and nothing is compared any more.
+    """
     began = time.monotonic()
     struck: Counter[str] = Counter()
-    with Arena(folder, seed, per_s=per_s, explained=explained, program=program) as arena:
+    with Arena(folder, seed, broker, per_s=per_s, explained=explained, program=program) as arena:
         arena.stream.produce(AHEAD)
         arena.daemon.start(faults[0].stop_at if faults else "")
         arena.stream.start()
         for place, fault in enumerate(faults, 1):
             arena.upcoming = faults[place].stop_at if place < len(faults) else ""
             say(f"{time.monotonic() - began:6.0f} s  {place}/{len(faults)}  {fault.kind}")
+            arena.stream.allow(RECORDS)
             fault.strike(arena)
             struck[fault.kind] += 1
             arena.alive()
             if stop_at_loss and arena.losses:
-                break
+                return _outcome(arena, seed, struck, began, Verdict(arena.losses))
         arena.finish()
         say(f"{time.monotonic() - began:6.0f} s  comparing with an undisturbed pass")
-        verdict = judge(arena)
-        return Outcome(seed, struck, arena.daemon.starts, arena.moments.looks, time.monotonic() - began, verdict)
+        return _outcome(arena, seed, struck, began, judge(arena))
+
+
+def _outcome(arena: Arena, seed: int, struck: Counter[str], began: float, verdict: Verdict) -> Outcome:
+    return Outcome(seed, struck, arena.daemon.starts, arena.moments.looks, time.monotonic() - began, verdict)

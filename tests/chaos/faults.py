@@ -57,12 +57,14 @@ class Fault:
 
     kind: str
     seed: str
+    step: str = ""
+    """VIGIL_STOP_AT of a kill in a commit, where chance is not to choose it."""
 
     @property
     def stop_at(self) -> str:
         """The VIGIL_STOP_AT that the daemon is to be started with for it."""
-        if self.kind != IN_A_COMMIT:
-            return ""
+        if self.kind != IN_A_COMMIT or self.step:
+            return self.step
         rng = random.Random(self.seed)
         return f"{rng.choice(list(Step)).value}:{rng.choice([1, 1, 2, 3, 5])}"
 
@@ -87,6 +89,7 @@ def schedule(seed: int, kills: int, broker_kills: int) -> list[Fault]:
         "stopped for long": few,
         "explainer killed": few,
         "connections cut": some,
+        "killed when cut off": few,
         "disk full": few,
     }
     kinds = [kind for kind, count in counts.items() for _ in range(count)]
@@ -182,6 +185,15 @@ def connections_cut(arena: Arena, rng: random.Random) -> None:
     time.sleep(rng.uniform(0, 2))
 
 
+def killed_when_cut_off(arena: Arena, rng: random.Random) -> None:
+    """SIGKILL while no connection comes about: what was to leave has not left."""
+    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.proxy.refuse(4.0)
+    time.sleep(rng.uniform(1, 3))
+    arena.daemon.signal(signal.SIGKILL)
+    arena.ended(arena.daemon.wait(PATIENCE_S), KILLED)
+
+
 def disk_full(arena: Arena, rng: random.Random) -> None:
     """A commit fails: it must end with its code for that, and go on as if nothing had been once there is room."""
     arena.daemon.wait_until_it_writes(PATIENCE_S)
@@ -201,5 +213,6 @@ KINDS: dict[str, Callable[[Arena, random.Random], None]] = {
     "broker killed": broker_killed,
     "explainer killed": explainer_killed,
     "connections cut": connections_cut,
+    "killed when cut off": killed_when_cut_off,
     "disk full": disk_full,
 }

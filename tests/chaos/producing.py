@@ -13,6 +13,8 @@ from kafka.errors import KafkaError
 from tests.chaos.workload import Entry, ends, entries
 
 PAUSE_S = 0.05
+TRICKLE = 0.1
+"""Share of the pace at which it goes on once the allowance is used up: no partition may ever fall silent."""
 
 
 class Stream:
@@ -24,6 +26,7 @@ class Stream:
     def __init__(self, bootstrap: str, topic: str, seed: int, per_s: float) -> None:
         self._bootstrap, self._topic, self._per_s = bootstrap, topic, per_s
         self._entries = entries(seed)
+        self._allowance = 0
         self._stopping = threading.Event()
         self._flowing = threading.Event()
         self._flowing.set()
@@ -40,6 +43,10 @@ class Stream:
     def start(self) -> None:
         """Let it flow."""
         self._thread.start()
+
+    def allow(self, count: int) -> None:
+        """So many records more at full pace: a machine that is slow at everything need not read all the more."""
+        self._allowance = max(self._allowance, 0) + count
 
     def hold(self) -> None:
         """The broker is about to be away."""
@@ -60,14 +67,15 @@ class Stream:
         self._producer.close(timeout=30)
 
     def _run(self) -> None:
-        begun, made = time.monotonic(), 0
+        last, owed = time.monotonic(), 0.0
         while not self._stopping.is_set():
-            if not self._flowing.wait(0.2):
-                begun, made = time.monotonic(), 0
-                continue
-            wanted = int((time.monotonic() - begun) * self._per_s) - made
-            self._send(next(self._entries) for _ in range(wanted))
-            made += wanted
+            flowing, now = self._flowing.wait(0.2), time.monotonic()
+            pace = self._per_s if self._allowance > 0 else TRICKLE * self._per_s
+            owed = min(owed + (now - last) * pace, self._per_s) if flowing else 0.0
+            last = now
+            self._send(next(self._entries) for _ in range(int(owed)))
+            self._allowance -= int(owed)
+            owed -= int(owed)
             time.sleep(PAUSE_S)
 
     def _send(self, some: Iterable[Entry]) -> None:

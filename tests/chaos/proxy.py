@@ -7,8 +7,6 @@ import struct
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER so that closing resets the connection: what is under way is lost, as with a cut cable."""
@@ -48,12 +46,8 @@ class Proxy:
         time.sleep(seconds)
         self.cut()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Listen no more, and cut everything."""
         self._server.close()
         self.cut()
 

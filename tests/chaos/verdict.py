@@ -20,8 +20,8 @@ from typing import Any
 
 import orjson
 
-from processors.packing import unpack
-from tests.chaos.arena import TOPICS, Arena
+from daemon.state.inspect import item, opened
+from tests.chaos.arena import Arena
 from tests.chaos.daemons import ROOT
 from tests.chaos.moments import HEARTBEAT
 from tests.chaos.topics import Reader
@@ -63,7 +63,7 @@ def judge(arena: Arena) -> Verdict:
 
 def read_log(arena: Arena) -> list[Any]:
     """All records of the input, partition by partition."""
-    reader = Reader(arena.bootstrap, {TOPICS["events"]: PARTITIONS})
+    reader = Reader(arena.bootstrap, {arena.topics["events"]: PARTITIONS})
     try:
         return sorted(reader.new(), key=lambda record: (record.partition, record.offset))
     finally:
@@ -108,7 +108,8 @@ def identified(key: bytes | None, value: bytes | None) -> str:
 
 def accounts(state: Path, entries: Iterable[Entry], refused: int) -> list[str]:
     """The accounts in the state against what was produced. The last record of each partition is never closed."""
-    found: Mapping[str, int] = unpack(_item(state, "pipeline"))["accounts"]
+    with opened(state) as (db, _, _):
+        found: Mapping[str, int] = (item(db, "pipeline") or {}).get("accounts", {})
     expected = sum(entry.events for entry in entries) - PARTITIONS
     ends = sum(found.get(name, 0) for name in ("measured", "duplicate", "conflict", "refused", "shed", "pending"))
     wrong = []
@@ -194,16 +195,6 @@ def _vigild(*arguments: object) -> bytes:
     if done.returncode:
         raise RuntimeError(f"{arguments[0]} ended with {done.returncode}: {done.stderr[-2_000:].decode()}")
     return done.stdout
-
-
-def _item(state: Path, name: str) -> bytes:
-    from contextlib import closing
-
-    from daemon.state.file import FILE_NAME, connect_to_look
-
-    with closing(connect_to_look(state / FILE_NAME)) as db:
-        row = db.execute("SELECT content FROM items WHERE name = ?", (name,)).fetchone()
-    return bytes(row[0])
 
 
 def _text(data: bytes | None) -> str | dict[str, str] | None:
