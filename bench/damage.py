@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -44,31 +45,39 @@ class Trial:
         return len(next(iter(self.rows.values())))
 
 
-def trials(data: str, rows: Rows, rng: np.random.Generator) -> Iterator[Trial]:
-    """Each damage of each column in both strengths, each on rows of its own; where it damages anything."""
-    total = len(next(iter(rows.values())))
+def trials(data: str, rows: Rows, seed: int, only: str = "") -> Iterator[Trial]:
+    """Each damage of each column in both strengths, where it damages anything, on rows of its own."""
     for what, of_texts, of_numbers in _DAMAGES:
         for feature in sorted(rows):
-            damage = of_texts if rows[feature].dtype == object else of_numbers
-            for strength in damage:
-                drawn = take(rows, rng.choice(total, REFERENCE + DAMAGED, replace=total < REFERENCE + DAMAGED))
-                before, after = drawn[feature][:REFERENCE], drawn[feature][REFERENCE:]
-                bad = damage[strength](after, before, rng)
-                if not _damaged(what, strength, before, after, bad) or (
-                    what == "permuted"
-                    and not _goes_with_others(drawn, feature, _LOST / (0.5 if strength == "mild" else 1.0))
-                ):
+            for strength, damage in (of_texts if rows[feature].dtype == object else of_numbers).items():
+                name = f"{data}-{what}-{strength}-{feature}"
+                if only not in name:
                     continue
-                changed = {**drawn, feature: np.concatenate([before, bad])}
-                yield Trial(f"{data}-{what}-{strength}-{feature}", data, what, strength, feature, changed)
+                rng = np.random.default_rng([seed, crc32(name.encode())])
+                drawn = _drawn(rows, rng)
+                before, after = drawn[feature][:REFERENCE], drawn[feature][REFERENCE:]
+                bad = damage(after, before, rng)
+                least = _LOST / (0.5 if strength == "mild" else 1.0)
+                if what == "permuted" and not _goes_with_others(drawn, feature, least):
+                    continue
+                if _damaged(what, strength, before, after, bad):
+                    changed = {**drawn, feature: np.concatenate([before, bad])}
+                    yield Trial(name, data, what, strength, feature, changed)
 
 
-def stable(data: str, rows: Rows, rng: np.random.Generator, splits: int) -> Iterator[Trial]:
+def stable(data: str, rows: Rows, seed: int, splits: int, only: str = "") -> Iterator[Trial]:
     """Shuffled splits: nothing ever changes."""
-    total = len(next(iter(rows.values())))
     for split in range(splits):
-        drawn = take(rows, rng.permutation(total)[: REFERENCE + DAMAGED])
-        yield Trial(f"{data}-stable-{split}", data, "stable", "", None, drawn)
+        name = f"{data}-stable-{split}"
+        if only in name:
+            yield Trial(
+                name, data, "stable", "", None, _drawn(rows, np.random.default_rng([seed, crc32(name.encode())]))
+            )
+
+
+def _drawn(rows: Rows, rng: np.random.Generator) -> Rows:
+    total = len(next(iter(rows.values())))
+    return take(rows, rng.choice(total, REFERENCE + DAMAGED, replace=total < REFERENCE + DAMAGED))
 
 
 def _damaged(what: str, strength: str, before: Column, after: Column, bad: Column) -> bool:

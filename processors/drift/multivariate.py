@@ -4,8 +4,8 @@ A column that is joined to the wrong rows, a sensor mounted askew, a rule change
 feature's own distribution as it was. Each feature is seen from one of two sides (`views`, chosen from the version's
 first rows), and of each two features the share of predictions in which they are on the same side is a rate, judged by
 an e-detector in both directions (`detectors.rates`, which says what is proved). Two sides and a fixed share of each
-leave a pair one degree of freedom, and this is it. Counting all pairs of 20 features is a product of matrices: a tenth
-of a microsecond a prediction.
+leave a pair one degree of freedom, and this is it. Counting all pairs of 20 features is a product of matrices. Besides,
+each feature's side is held against what its four most telling fellows say of it: a little of it may be known from many.
 
 A pair of which one feature has moved on its own is not judged meanwhile: that is feature drift, and said as such. All
 pairs of a version raise one alert together, which names the feature whose pairs changed most.
@@ -23,8 +23,8 @@ from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.drift import views
-from processors.drift.pairs import MOST_FEATURES, UPPER, Pairs, features_of
-from processors.kernels.binning import NUMERIC, WIDTH
+from processors.drift.pairs import FIRST, MOST_FEATURES, UPPER, Pairs, features_of
+from processors.kernels.binning import NUMERIC
 from processors.profile import Profile
 from processors.profile.tokens import runs_by
 from processors.registry import register
@@ -71,7 +71,8 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         self._pairs = Pairs(self._detector, settings.pairs, settings.batch)
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
-        """By version: sums of products of sides and rows in which both are known, of each pair, int64 (versions, 276).
+        """By version: sums of products of sides and rows in which both are known, of each pair
+        and of each feature with what its fellows tell of it, int64 (versions, 300).
 
         `up` and `seen` are the same of single features, (versions, 24). Versions without views yet bring a sample of
         their rows' bins instead. `sealed` has the views by version and each series' place among its features.
@@ -129,7 +130,7 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         counted = Summary(summary.keys, {"n": summary["n"]} if len(summary) else {})
         for due in _WINDOWS.add(state["windows"], counted, context):
             verdict.readings.extend(self._readings(state, due, context.profile))
-        return Verdict(state, verdict.readings, verdict.findings, self._pairs.sealed(state["pairs"]))
+        return Verdict(state, verdict.readings, verdict.findings, state["pairs"]["sealed"])
 
     def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
         """Views, and how features go together in them, come from a reference that has enough rows."""
@@ -139,9 +140,9 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             numbers = features_of(context.profile, base)
             self._pairs.forget(state["pairs"], frozenset([base]))
             self._seal(state, base, numbers, _bins(rows, numbers, part), context.profile)
-            verdict = self.measure(rows, context.profile, self._pairs.sealed(state["pairs"]))
+            verdict = self.measure(rows, context.profile, state["pairs"]["sealed"])
             self._pairs.adopt(state["pairs"], base, verdict, int(np.searchsorted(verdict.keys, base)))
-        return Verdict(state, sealed=self._pairs.sealed(state["pairs"]))
+        return Verdict(state, sealed=state["pairs"]["sealed"])
 
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
@@ -163,16 +164,20 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         places = sealed["place"]
         mine = cells.series < len(places)
         mine[mine] = (places[cells.series[mine]] >= 0) & has_views[rows.base[cells.row[mine]]]
-        row, series, bin_ = cells.row[mine], cells.series[mine], cells.bin[mine]
+        row, series = cells.row[mine], cells.series[mine]
+        bins = np.zeros((len(rows), MOST_FEATURES), np.uint8)
         sides = np.zeros((len(rows), MOST_FEATURES), np.float32)
-        sides[row, places[series]] = sealed["side"][series, bin_]
+        bins[row, places[series]] = cells.bin[mine]
+        sides[row, places[series]] = sealed["side"][series, cells.bin[mine]]
         for at, (base, part) in enumerate(found):
             if has_views[base]:
-                some = sides[part]
+                some, number = sides[part], int(np.searchsorted(sealed["bases"], base))
+                told = views.forecast(sealed["partner"][number], sealed["weight"][number], bins[part])
+                told = np.where(told > sealed["bar"][number], np.float32(1), np.float32(-1))
                 known = np.abs(some)
                 # Sums of up to 2^24 ones are exact in single precision; a pane has fewer rows of one version.
-                columns["agree"][at] = (some.T @ some)[UPPER]
-                columns["both"][at] = (known.T @ known)[UPPER]
+                columns["agree"][at] = np.concatenate([(some.T @ some)[UPPER], (some * told).sum(axis=0)])
+                columns["both"][at] = np.concatenate([(known.T @ known)[UPPER], known.sum(axis=0)])
                 columns["up"][at], columns["seen"][at] = some.sum(axis=0), known.sum(axis=0)
 
     # Judging.
@@ -191,11 +196,8 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             self._seal(state, base, numbers, held["bins"], profile)
 
     def _seal(self, state: State, base: int, numbers: Ints, bins: Any, profile: Profile) -> None:
-        sample = bins[:, : len(numbers)]
-        numeric = profile.series_type[numbers] == NUMERIC
-        found = views.choose(sample, numeric) if len(numbers) else np.zeros((0, WIDTH), np.int8)
-        strength = np.abs(views.agreement(views.seen(found, sample))) if len(numbers) else np.zeros((0, 0))
-        self._pairs.open(state["pairs"], base, numbers, found, strength)
+        numeric = np.asarray(profile.series_type[numbers] == NUMERIC)
+        self._pairs.open(state["pairs"], base, numbers, bins[:, : len(numbers)], numeric)
 
     def _say(self, state: State, changes: list[tuple[int, Change]], context: Judging, verdict: Verdict) -> None:
         """One finding for each version of which pairs changed their minds."""
@@ -251,7 +253,7 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             severity="warning",
             action="none" if kind == "recovered" else _action(change, alert["unrelated"]),
             provisional=change.provisional,
-            evidence={"features": [feature, partner]},
+            evidence={"features": list(dict.fromkeys([feature, partner]))},
         )
 
     def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
@@ -265,7 +267,10 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
                 continue
             first, second = (int(place) for place in np.unravel_index(np.argmax(moved), moved.shape))
             names = [profile.series_feature[number] for number in features_of(profile, base)]
-            details = {"features": [names[first], names[second]], **self._pairs.watched(state["pairs"], base)}
+            details = {
+                "features": list(dict.fromkeys([names[first], names[second]])),
+                **self._pairs.watched(state["pairs"], base),
+            }
             where = profile.groups[base], float(moved[first, second]), int(due.summary["n"][at])
             bounds = int(due.start[at]), int(due.end[at])
             readings.append(Reading(self.name, "dependence", *where, *bounds, reference=0.0, details=details))
@@ -273,10 +278,9 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
 
 
 def _nothing(size: int) -> dict[str, Any]:
-    pairs = MOST_FEATURES * (MOST_FEATURES - 1) // 2
     return {
-        "agree": np.zeros((size, pairs), np.int64),
-        "both": np.zeros((size, pairs), np.int64),
+        "agree": np.zeros((size, len(FIRST)), np.int64),
+        "both": np.zeros((size, len(FIRST)), np.int64),
         "up": np.zeros((size, MOST_FEATURES), np.int64),
         "seen": np.zeros((size, MOST_FEATURES), np.int64),
         "n": np.zeros(size, np.int64),
@@ -319,11 +323,11 @@ def _action(change: Change, unrelated: float) -> Action:
 
 
 def _sentence(kind: str, subject: str, feature: str, partner: str, change: Change) -> str:
-    both = f"{subject}: features {feature} and {partner}"
+    both = f"features {feature} and {partner}" if feature != partner else f"feature {feature} and the others"
     if kind == "recovered":
-        return f"{both} go together again as they used to ({change.n:,} predictions)."
+        return f"{subject}: {both} go together again as they used to ({change.n:,} predictions)."
+    what = "both are on their upper or both on their lower side" if feature != partner else "it is where they tell"
     return (
-        f"{both} no longer go together as they used to: they are both on their upper or both on their lower side "
-        f"in {percent(change.value)} of the predictions, was {percent(change.reference)} "
-        f"({basis(change.n, 'predictions', change.since)})."
+        f"{subject}: {both} no longer go together as they used to: {what} in {percent(change.value)} of the "
+        f"predictions, was {percent(change.reference)} ({basis(change.n, 'predictions', change.since)})."
     )

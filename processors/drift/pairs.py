@@ -11,10 +11,10 @@ from processors.base import Judging, State, Summary
 from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
-from processors.drift.views import Views
+from processors.drift import views
 from processors.kernels.binning import CATEGORICAL, NUMERIC, WIDTH
 from processors.profile import Profile
-from processors.rows import Bools, Floats, Ints, Longs
+from processors.rows import Bools, Bytes, Floats, Ints, Longs
 
 MOST_FEATURES = 24
 """Features of a version whose pairs are watched: the first that were admitted, which are the most frequent."""
@@ -22,12 +22,16 @@ MOST_FEATURES = 24
 UPPER = np.triu_indices(MOST_FEATURES, 1)
 """Rows and columns of all pairs of so many features, in their order."""
 
+FIRST, SECOND = (np.concatenate([side, np.arange(MOST_FEATURES)]) for side in UPPER)
+"""Of all that is watched: the two features of each pair; then each feature with itself, which stands for its side and
+what its fellows tell of it (`views.forecasts`)."""
+
 _RECENT = 500.0
 """Half-life, in predictions, of what is told of lately."""
 _SETTLED = 4_000
 _VERSIONS, _FEWEST = 16, 8
 _KNOWN = 500
-_SIZES = {"agree": len(UPPER[0]), "both": len(UPPER[0]), "up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
+_SIZES = {"agree": len(FIRST), "both": len(FIRST), "up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
 _MOVED, _MOVED_Z = 0.05, 4.0
 """A feature has moved on its own if its share differs by that much, and by that many standard errors."""
 
@@ -50,22 +54,29 @@ class Pairs:
 
     def initial(self) -> State:
         """No version is watched."""
-        return {"versions": {}, "free": [], "slots": 0, "drift": self._detector.initial()}
+        return {"versions": {}, "free": [], "slots": 0, "sealed": None, "drift": self._detector.initial()}
 
-    def open(self, state: State, base: int, numbers: Ints, views: Views, strength: Floats) -> None:
-        """Begin with a version: its series, their views, and how strongly each two agreed in the sample."""
+    def open(self, state: State, base: int, numbers: Ints, bins: Bytes, numeric: Bools) -> None:
+        """Begin with a version: its series, and a sample of their bins from which views and forecasts are chosen."""
+        sides = views.choose(bins, numeric) if len(numbers) else np.zeros((0, WIDTH), np.int8)
+        partner, weight, bar = views.forecasts(sides, bins)
+        strength = np.abs(views.agreement(views.seen(sides, bins)))
+        strength[np.diag_indices(len(numbers))] = 1.0
         wanted = [
-            (-float(strength[first, second]), pair, first, second)
-            for pair, (first, second) in enumerate(zip(*(side.tolist() for side in UPPER), strict=True))
-            if second < len(numbers)
+            (-float(strength[first, second]), pair)
+            for pair, (first, second) in enumerate(zip(FIRST.tolist(), SECOND.tolist(), strict=True))
+            if second < len(numbers) > 1
         ]
         room = max(len(state["free"]) + self._most - state["slots"], 0)
         # A part of the room that is left, so that many versions find some.
         share = min(room, max(room // _VERSIONS, _FEWEST))
-        chosen = sorted(pair for _, pair, _, _ in sorted(wanted)[:share])
+        chosen = sorted(pair for _, pair in sorted(wanted)[:share])
         state["versions"][base] = {
             "numbers": numbers,
-            "views": views,
+            "views": sides,
+            "partner": partner,
+            "weight": weight.astype(np.float32),
+            "bar": bar.astype(np.float32),
             "of": len(wanted),
             "pair": np.array(chosen, np.int64),
             "slot": np.array(sorted(self._slot(state) for _ in chosen), np.int32),
@@ -75,9 +86,10 @@ class Pairs:
             "recent": _sums(),
             "usual": _sums(),
         }
+        state["sealed"] = self._sealed(state)
 
-    def sealed(self, state: State) -> Any:
-        """What measuring needs: versions with views, and by series its place among the features and its sides."""
+    def _sealed(self, state: State) -> Any:
+        """What measuring needs: by version its forecasts, by series its place among the features and its sides."""
         bases = np.array(sorted(state["versions"]), np.int32)
         top = max((int(v["numbers"].max(initial=-1)) for v in state["versions"].values()), default=-1)
         place = np.full(top + 1, -1, np.int16)
@@ -85,7 +97,13 @@ class Pairs:
         for version in state["versions"].values():
             place[version["numbers"]] = np.arange(len(version["numbers"]))
             side[version["numbers"]] = version["views"]
-        return {"bases": bases, "place": place, "side": side}
+        versions = [state["versions"][base] for base in bases.tolist()]
+        told = {
+            "partner": _padded([version["partner"] for version in versions], (views.PARTNERS,), np.uint8),
+            "weight": _padded([version["weight"] for version in versions], (views.PARTNERS, WIDTH), np.float32),
+            "bar": _padded([version["bar"] for version in versions], (), np.float32),
+        }
+        return {"bases": bases, "place": place, "side": side, **told}
 
     def step(self, state: State, summary: Summary, spent: State, context: Judging) -> list[tuple[int, Change]]:
         """Take in a pane; returns (version, change) of each pair that changed its mind."""
@@ -114,8 +132,9 @@ class Pairs:
 
     def forget(self, state: State, groups: frozenset[int]) -> None:
         """Free the slots of these versions."""
-        for base in sorted(groups):
+        for base in sorted(groups & state["versions"].keys()):
             version = state["versions"].pop(base, None)
+            state["sealed"] = self._sealed(state)
             if version is not None:
                 slots = version["slot"].tolist()
                 self._detector.forget(state["drift"], frozenset(slots))
@@ -126,17 +145,18 @@ class Pairs:
         return bool(self._detector.firing(state["drift"], state["versions"][base]["slot"]).any())
 
     def features(self, state: State, base: int, slot: int) -> tuple[int, int]:
-        """Places of the two features of a pair."""
+        """Places of the two features of a pair; of a feature and its forecast the same twice."""
         version = state["versions"][base]
         pair = int(version["pair"][np.searchsorted(version["slot"], slot)])
-        return int(UPPER[0][pair]), int(UPPER[1][pair])
+        return int(FIRST[pair]), int(SECOND[pair])
 
     def unrelated(self, state: State, base: int, slot: int) -> float:
         """How often a pair would agree if its features had nothing to do with each other."""
         usual = state["versions"][base]["usual"]
         mean = usual["up"] / np.maximum(usual["seen"], 1)
         first, second = self.features(state, base, slot)
-        return float((1 + mean[first] * mean[second]) / 2)
+        # Half of all forecasts are for the upper side.
+        return float((1 + mean[first] * (mean[second] if second != first else 0.0)) / 2)
 
     def moved(self, state: State, base: int) -> Floats:
         """By how much each two features agree more or less often than usual lately, beyond chance; symmetric."""
@@ -149,7 +169,7 @@ class Pairs:
         usual = np.where(known, hits / np.maximum(trials, 1), 0.5)
         error = np.sqrt(usual * (1 - usual) * (1 / np.maximum(n, 1) + 1 / np.maximum(trials, 1)))
         beyond = np.abs(recent / np.maximum(n, 1) - usual) - 2 * error
-        first, second = UPPER[0][version["pair"]], UPPER[1][version["pair"]]
+        first, second = FIRST[version["pair"]], SECOND[version["pair"]]
         table[first, second] = table[second, first] = np.where(known, np.maximum(beyond, 0), 0)
         return table
 
@@ -173,7 +193,7 @@ class Pairs:
             version = state["versions"][base]
             hit, n = _rates(version["waiting"], version["pair"])
             steady = self._remember(version)
-            apart = ~(steady[UPPER[0][version["pair"]]] & steady[UPPER[1][version["pair"]]])
+            apart = ~_steady_pairs(version, steady)
             slots.append(version["slot"])
             hits.append(hit)
             trials.append(np.where(apart, 0, n))
@@ -209,6 +229,24 @@ class Pairs:
 
 def _sums() -> dict[str, Floats]:
     return {name: np.zeros(size) for name, size in _SIZES.items()}
+
+
+def _steady_pairs(version: State, steady: Bools) -> Bools:
+    """Pairs of which both features are as usual on their own, and forecasts of and from such."""
+    pair = version["pair"]
+    size = len(version["numbers"])
+    fellows = np.ones(MOST_FEATURES, np.bool_)
+    fellows[:size] = steady[version["partner"]].all(axis=1)
+    return np.asarray(
+        steady[FIRST[pair]] & steady[SECOND[pair]] & (fellows[FIRST[pair]] | (FIRST[pair] != SECOND[pair]))
+    )
+
+
+def _padded(tables: list[Any], shape: tuple[int, ...], kind: type) -> Any:
+    padded: Any = np.zeros((len(tables), MOST_FEATURES, *shape), kind)
+    for at, table in enumerate(tables):
+        padded[at, : len(table)] = table
+    return padded
 
 
 def _alike(now: dict[str, Floats], usual: dict[str, Floats]) -> Bools:

@@ -120,7 +120,7 @@ def test_dependence_that_is_not_monotone_is_seen_too() -> None:
 
 
 def test_pairs_are_bounded_and_those_left_out_are_counted() -> None:
-    """Of more pairs than may be watched the most dependent are, and readings say how many of how many."""
+    """Of more than may be watched forecasts and the most dependent pairs are, and readings say how many of how many."""
     rng, run = np.random.default_rng(2), Run(MultivariateDrift(MultivariateDriftSettings(pairs=3)))
     for number in range(60):
         table = _usual(rng)
@@ -128,4 +128,4 @@ def test_pairs_are_bounded_and_those_left_out_are_counted() -> None:
         run.predictions(predictions(ROWS, table, start=number * PANE))
     assert len(_fired(run)) == 1
     assert run.series("dependence")[-1].details["pairs"] == 3
-    assert run.series("dependence")[-1].details["of"] == 21
+    assert run.series("dependence")[-1].details["of"] == 21 + 7
