@@ -104,7 +104,7 @@ def _best(column: Bytes, at: int, view: Views, sides: Floats) -> Views:
     """
     even = np.arange(len(column)) % 2 == 0
     best, most = view, np.abs(np.delete(agreement(sides[~even])[at], at)).max(initial=0.0)
-    wanted = 1.2 * most + _CHANCE
+    wanted = most + _CHANCE
     for partner in range(sides.shape[1]):
         found = _by_partner(column[even], sides[even, partner])
         pair = np.stack([found[column[~even]].astype(np.float64), sides[~even, partner]], axis=1)
