@@ -34,7 +34,7 @@ from processors.detectors.change import DAY_US
 
 MONITORS = ["concept_drift", "feature_drift", "prediction_drift", "data_quality", "latency", "volume", "silence"]
 _LEARN_DAYS = 7
-_SHORT_PANE_S = 60
+_SHORT_PANE_S = 120
 """With panes shorter than this there are fewer models, or a day would take an hour."""
 
 
@@ -93,7 +93,7 @@ def live(regime: Regime, *, models: int, days: int, seed: int) -> Told:
     """Let models live in a regime."""
     began = time.process_time()
     if regime.pane_s < _SHORT_PANE_S:
-        models = max(models // 20, 1)
+        models = max(models // 5, 1)
     rng = np.random.default_rng([seed, REGIMES.index(regime)])
     fleet, lives = Fleet(models, rng), Lives(regime, models, rng)
     judges = Judges(fleet.profile, MONITORS)

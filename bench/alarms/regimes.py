@@ -45,7 +45,7 @@ REGIMES = (
     Regime("bursty", wander=0.2, bursts=1.0),
     Regime("one an hour", per_second=1 / 3600, wander=0.3, daily=0.5, pane_s=3600),
     Regime("10,000 a second", per_second=10_000, wander=0.1, daily=0.3, traffic=0.7),
-    Regime("panes of 10 s", wander=0.3, daily=0.5, traffic=0.7, pane_s=10),
+    Regime("panes of a minute", wander=0.3, daily=0.5, traffic=0.7, pane_s=60),
 )
 
 

@@ -1,12 +1,12 @@
 """How much more than independent draws does a rate vary from pane to pane?
 
-Batch means at three scales (1, 16 and 256 panes; the longest block ends after an hour too, if it has 32 panes by
+Batch means at three scales (1, 16 and 256 panes; the longest block ends after an hour too, if it has 64 panes by
 then): at each, the variance of the blocks' rates is compared with that of independent draws; the ratio at the longest
 scale tends to the long-run variance ratio. What the detectors divide their evidence by is the largest over the scales
 of the ratio's upper 99% bound, at least 1; of a scale with fewer than 100 blocks only the ratio itself, for its bound
-would say nothing but that there are few. A scale of which fewer than ten blocks are known is taken to exceed the one
-below by as much as that surely (99%) exceeds independence: dependence that has not ended at 16 panes goes on until
-seen to end.
+would say nothing but that there are few, and that only if chance explains it in less than 5% of cases. A scale of which
+fewer than ten blocks are known is taken to exceed the one below by as much as that surely (99%) exceeds independence:
+dependence that has not ended at 16 panes goes on until seen to end.
 
 Once two dozen of the longest blocks are known, the variance is told by squared second differences of successive blocks
 instead [1], which leave out what changes slower than a block: the hours of the day are for `seasons`. Measured only
@@ -31,12 +31,13 @@ SCALES = (1, 16, 256)
 MOST = 1e6
 
 _Z = normal_quantile(0.01)
+_TELLING = normal_quantile(0.95)
 _FEWEST, _MANY = 10, 100
 _N = len(SCALES)
 
 _WORTH = 18 / 35
 _STEPS = 24
-_LONGEST_US, _LONGEST_PANES = HOUR_US, 32
+_LONGEST_US, _LONGEST_PANES = HOUR_US, 64
 
 LAYOUT: Layout = {
     "open": (np.float64, (3, _N), 0),  # panes, hits and trials of the block that is being filled
@@ -96,7 +97,8 @@ def dispersion(state: State, keys: Ints) -> Floats:
     scatter = np.where(stepping, steps / np.maximum(blocks - 2, 1), (squares - rate**2 * trials) / freedom)
     ratio = np.where(rate * (1 - rate) > 0, scatter / variance, 1.0)
     few = chi2_quantile(_Z, freedom), chi2_quantile(-_Z, freedom)
-    bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), ratio)
+    told = np.where(ratio * freedom > chi2_quantile(_TELLING, freedom), ratio, 1.0)
+    bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), told)
     known = blocks > _FEWEST
     spread = np.where(known, bound, 1.0)
     longer = np.maximum(ratio[:, 1] * freedom[:, 1] / few[1][:, 1], 1.0)

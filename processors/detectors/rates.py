@@ -57,7 +57,9 @@ class Rates:
 
     direction: Literal["up", "down", "both"] = "up"
     min_effect: float = 0.02
-    """Changes of the rate smaller than this do not matter (absolute)."""
+    """Changes of the rate smaller than this do not matter (absolute) ..."""
+    least_effect: float | None = None
+    """... unless it is half of the reference's rate or more: then this is what does not matter."""
     beta: float = 1e-4
     """Probability with which the reference's bound may be wrong, for one series."""
     warmup: int = 200
@@ -324,7 +326,9 @@ class Rates:
         }
         shown = ["up", "down"] if self.direction == "both" else [self.direction]
         edge = np.maximum(upper, np.concatenate([worst[side] for side in shown], axis=1))
-        state["edge"][keys] = np.where((hits + trials > 0)[:, None], np.minimum(edge + self.min_effect, 1.0), 1.0)
+        least = self.min_effect if self.least_effect is None else self.least_effect
+        effect = np.clip(sides / np.maximum(trials, 1e-12)[:, None] / 2, least, self.min_effect)
+        state["edge"][keys] = np.where((hits + trials > 0)[:, None], np.minimum(edge + effect, 1.0), 1.0)
 
     def _season(self, state: State, keys: Ints, start: int) -> None:
         """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""

@@ -42,7 +42,8 @@ class ConceptDriftSettings(MonitorSettings):
     """When more errors matter."""
 
     min_effect: float = Field(0.02, gt=0, lt=1)
-    """Rises of the error rate by less than this are not worth an alert (absolute)."""
+    """Rises of the error rate by less than this are not worth an alert (absolute); of a rate so small that this would
+    more than half it again, by less than half of it, or than a quarter of this."""
     critical_effect: float = Field(0.1, gt=0, le=1)
     """From this rise of the error rate on an alert is critical."""
     warmup: int = Field(200, ge=50)
@@ -61,7 +62,13 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
 
     def __init__(self, settings: ConceptDriftSettings) -> None:
         super().__init__(settings)
-        self._detector = Rates(direction="up", min_effect=settings.min_effect, warmup=settings.warmup, doubling=True)
+        self._detector = Rates(
+            direction="up",
+            min_effect=settings.min_effect,
+            least_effect=settings.min_effect / 4,
+            warmup=settings.warmup,
+            doubling=True,
+        )
 
     def measure(self, rows: OutcomeRows, profile: Profile, sealed: Any) -> Summary:
         """Errors (`hits`) of `n` outcomes by group, int64; samples of the errors of regressions that have no scale yet.
