@@ -39,6 +39,8 @@ test: $(INSTALLED) ## Run every test, with a real Kafka broker
 .PHONY: fuzz
 RUNS ?= 1000000
 fuzz: $(INSTALLED) ## RUNS inputs (a million) for the decoder and the config loader, guided by coverage
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements/fuzz.lock || echo "atheris can't be installed here: unguided" >&2
 	@$(BIN)/python -m tests.fuzz --runs $(RUNS)
 
 check: $(INSTALLED) ## Lint, format, types, and which package imports which
