@@ -50,6 +50,8 @@ class Intake:
         """Those of which that has been so for long: they hold nobody back, and have the time of the others."""
         self._last_record = 0.0
         """When the last record came, or the state was restored."""
+        self._silent_until = 0.0
+        """When last every partition was known to be read to its end."""
         self._restored_until = 0
 
     def back_pressure(self) -> None:
@@ -61,8 +63,8 @@ class Intake:
         source.pause(wanted - source.paused)
         source.resume(source.paused - wanted)
 
-    def take(self, polled: Polled, closed_until: int) -> None:
-        """Take in what a poll brought. Raises `Revoked`."""
+    def take(self, polled: Polled, closed_until: int, asked: float) -> None:
+        """Take in what a poll brought that began at `asked`. Raises `Revoked`."""
         self._meet(polled, closed_until)
         for run in polled.runs:
             if self._desk.owns(run.partition.topic):
@@ -74,7 +76,7 @@ class Intake:
                 self._take_in(part, wall_us)
         if any(not self._desk.owns(run.partition.topic) for run in polled.runs):
             self._last_record = self._parts.now()
-        self._rest(polled)
+        self._rest(polled, asked)
 
     def wake_all(self, closed_until: int) -> None:
         """Go on with the partitions that the source holds already, after others were lost."""
@@ -87,12 +89,15 @@ class Intake:
         return not held <= self._finished | self._caught_up_since.keys()
 
     def watermark(self) -> int | None:
-        """The clocks' watermark; when all partitions rest, event time goes on as wall time does."""
+        """The clocks' watermark; when all partitions rest, event time goes on as wall time does.
+
+        As far as silence was heard: not while the brokers are away, nor while this process was stopped.
+        """
         parts, clocks = self._parts, self._parts.clocks
         watermark = clocks.watermark()
         if watermark is None and parts.wall is not None and self._last_record:
             latest = max((clocks.of(partition) for partition in parts.source.positions()), default=0)
-            waited = int((parts.now() - self._last_record) * 1e6)
+            waited = int(max(self._silent_until - self._last_record, 0.0) * 1e6)
             return max(latest - clocks.lateness_us, self._restored_until) + waited if latest else None
         return watermark
 
@@ -186,12 +191,13 @@ class Intake:
     def _refuse(self, refusal: Refusal) -> None:
         self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])
 
-    def _rest(self, polled: Polled) -> None:
+    def _rest(self, polled: Polled, asked: float) -> None:
         """Leave out of the watermark what has been read to its end for long enough, or will never bring anything.
 
-        Also what has long had no timestamp that could be believed: it would hold the others back for ever.
+        Also what has long had no timestamp that could be believed: it would hold the others back for ever. How long is
+        counted up to when the poll began: the process may have been stopped since, and what it heard may be old.
         """
-        parts, clocks, now = self._parts, self._parts.clocks, self._parts.now()
+        parts, clocks, now = self._parts, self._parts.clocks, asked
         for partition in polled.finished:
             self._finished.add(partition)
             clocks.rest(partition)
@@ -205,6 +211,8 @@ class Intake:
             clocks.rest(partition)
         quiet = polled.caught_up - {run.partition for run in polled.runs} - parts.source.paused
         self._caught_up_since = {each: self._caught_up_since.get(each, now) for each in sorted(quiet)}
+        if not self.more_to_read():
+            self._silent_until = now
         for partition, since in self._caught_up_since.items():
             if self._desk.owns(partition.topic):
                 continue

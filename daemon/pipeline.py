@@ -82,8 +82,9 @@ class Pipeline:
         """One pass of the loop; says whether the input is at its end."""
         parts, intake = self.parts, self._intake
         intake.back_pressure()
+        asked = parts.now()
         polled = parts.source.poll(parts.timing.max_wait_s, parts.timing.max_records)
-        intake.take(polled, self.closed_until)
+        intake.take(polled, self.closed_until, asked)
         self._closing.flushed = self._closing.flushed and not polled.runs
         ended = intake.ended()
         self._closing.close_due(intake.watermark())

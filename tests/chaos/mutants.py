@@ -175,9 +175,9 @@ def memory_kept_after_partitions_were_lost() -> None:
     """Partitions that come back are read again from the last commit, on top of what memory has of them."""
     take = Intake.take
 
-    def mutant(intake: Intake, polled: Polled, closed_until: int) -> None:
+    def mutant(intake: Intake, polled: Polled, closed_until: int, asked: float) -> None:
         polled.revoked = ()
-        take(intake, polled, closed_until)
+        take(intake, polled, closed_until, asked)
 
     put(Intake, "take", mutant)
 

@@ -15,7 +15,7 @@ from config import Config
 from daemon import app, dumping
 from daemon.checkpoint import Durable
 from daemon.pipeline import Pipeline
-from daemon.records import Partition
+from daemon.records import Partition, Polled
 from daemon.sinks import sinks
 from daemon.sinks.base import Surroundings
 from daemon.state.outbox import Outbox
@@ -176,6 +176,43 @@ def test_time_goes_on_when_everything_is_quiet(world: World) -> None:
     assert world.closed_until > before
 
 
+def test_a_process_that_was_stopped_takes_nobody_for_idle(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had heard is old when it goes on: records may have come meanwhile, and they count as they are."""
+    put(world.logs, A, 0, 60)
+    world.steps(seconds=3)
+    source = world.pipeline.parts.source
+    poll = source.poll
+
+    def stopped_after(max_wait_s: float, max_records: int) -> Polled:
+        polled = poll(max_wait_s, max_records)
+        world.now += 1_000
+        return polled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "poll", stopped_after)
+        world.steps(1)
+    assert world.closed_until == 0
+    put(world.logs, B, 0, 60)
+    world.steps()
+    assert world.pipeline.parts.clocks.of(B) < START + 61 * SECOND
+    assert world.pipeline.parts.ledger.open_rows() + world.pipeline.accounts["received"] == sum(
+        map(len, world.logs.records.values())
+    )
+
+
+def test_time_stands_while_nobody_answers(world: World) -> None:
+    """Silence is what was heard; without brokers there may be anything."""
+    put(world.logs, A, 0, 100)
+    world.steps(seconds=5)
+    before = world.closed_until
+    world.logs.silent.update({A, B})
+    world.steps(20, seconds=100)
+    assert world.closed_until == before
+    world.logs.silent.clear()
+    world.steps(10, seconds=10)
+    assert world.closed_until > before
+
+
 def test_a_replay_knows_again_what_the_wall_clock_decided(world: World, tmp_path: Path, monkeypatch: Any) -> None:
     """Idle partitions, late comers, times in the future, quiet hours, restarts: a replay says the same to the byte."""
     logs = world.logs
@@ -267,7 +304,8 @@ def test_a_partition_that_was_lost_holds_nobody_back(tmp_path: Path, monkeypatch
     put(logs, B, 0, 20)
     monkeypatch.setattr(app, "_source", lambda _, store, **__: Scripted(logs, store.positions()))
     outputs = "".join(f"  {name}: {{file: {tmp_path / name}}}\n" for name in OUTPUTS)
-    config = configured(f"state: {{path: {tmp_path / 'state'}}}\nsinks:\n{outputs}")
+    interval = "commit_interval: {min: 1h, max: 1h}"
+    config = configured(f"state: {{path: {tmp_path / 'state'}, {interval}}}\nsinks:\n{outputs}")
     made = 0
 
     def stop() -> bool:
