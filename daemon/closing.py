@@ -125,8 +125,8 @@ class Closing:
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
         for model in parts.watch.gone:
             notices += parts.life.withdraw(end, "retired", model=model)
-        for monitor in parts.watch.restarted:
-            notices += parts.life.withdraw(end, "superseded", monitor=monitor)
+        for monitor, whose in parts.watch.restarted:
+            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=whose)
         for monitor, key in parts.watch.rebased:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
         parts.watch.rebased.clear()

@@ -8,7 +8,7 @@ monitor knows the way up (`Monitor.upgrade`). A setting that is new in a release
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,31 @@ def kept_of(monitor: Monitor[Any, Any], items: Mapping[str, bytes]) -> Kept | No
         adopted = {int(base): name for base, name in tree["adopted"].items()}
         return Kept(key, state, monitor.load_sealed(sealed), broken, adopted)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A monitor as it is configured now: its name, the key of the state it goes on with, and whom it watches."""
+
+    name: str
+    key: str | None
+    wants: Callable[[str], bool] | None
+
+
+def reassigned(
+    before: Mapping[str, Collection[str] | None], now: Sequence[Assignment], models: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """(monitor, model) whose state is not gone on with: settings of one model do not touch the alerts of others.
+
+    `before` has by key the models that a state was for (None: all of `models`).
+    """
+    found: list[tuple[str, str | None]] = []
+    for key, mine in sorted(before.items()):
+        name = key.split("/")[1]
+        heirs = [each.wants for each in now if each.name == name and each.key == key]
+        whose = models if mine is None else mine
+        found += [(name, model) for model in whose if not any(wants is None or wants(model) for wants in heirs)]
+    return found
 
 
 def given_up(items: Collection[str], used: Collection[str]) -> list[str]:

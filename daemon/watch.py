@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from daemon.kept import PREFIX, given_up, kept_of, key_of
+from daemon.kept import PREFIX, Assignment, given_up, kept_of, key_of, reassigned
 from daemon.ledger.ledger import Closed
 from daemon.ledger.open_panes import no_signals
 from daemon.references import Reference, References
@@ -131,8 +131,8 @@ class Watch:
         """Versions retired since this list was last cleared."""
         self.gone: list[str] = []
         """Models whose last version was retired, since this list was last cleared."""
-        self.restarted: list[str] = []
-        """Monitors that started anew on `restore`, or are gone: their alerts are superseded."""
+        self.restarted: list[tuple[str, str | None]] = []
+        """Monitors (and of which model; None: of all) that started anew on `restore`, or are gone: alerts are void."""
         self.explained: set[tuple[str, str]] = set()
         """(model, version)s that were explained in the last pane."""
         self._seen = Sightings(lambda base: settings.retire_after(profile.groups[base].model))
@@ -234,7 +234,7 @@ class Watch:
         """Write profile and states; `saved` are the names that the file holds. Returns those that it holds now."""
         put("profile", parts(self.profile.to_state()))
         counts = {model: dict(counts) for model, counts in self._counts.items()}
-        put("watch", parts(self._seen.to_state() | {"counts": counts}))
+        put("watch", parts(self._seen.to_state() | {"counts": counts, "assigned": self._assigned()}))
         names = {"profile", "watch"}
         for watched in self.monitors:
             tree = {
@@ -258,16 +258,32 @@ class Watch:
         tree = unpack(items["watch"])
         self._seen.load(tree)
         self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
-        used = set()
+        used: set[str] = set()
+        now: list[Assignment] = []
         for watched in self.monitors:
             kept = kept_of(watched.monitor, items)
+            now.append(Assignment(watched.monitor.name, None if kept is None else kept.key, watched.wants))
             if kept is None:
                 log.info("monitor starts anew", monitor=watched.monitor.name)
                 continue
             used.add(kept.key)
             watched.put(kept.state)
             watched.sealed, watched.broken, watched.adopted = kept.sealed, kept.broken, kept.adopted
-        self.restarted = given_up(items, used)
+        if "assigned" in tree:
+            self.restarted = reassigned(tree["assigned"], now, self._models())
+        else:
+            self.restarted = [(name, None) for name in given_up(items, used)]
+
+    def _assigned(self) -> dict[str, list[str] | None]:
+        """By the key of each monitor's state the models that it is for; None: all."""
+        models = self._models()
+        return {
+            watched.key: None if watched.wants is None else [model for model in models if watched.wants(model)]
+            for watched in self.monitors
+        }
+
+    def _models(self) -> list[str]:
+        return sorted({self.profile.groups[base].model for base in self.profile.bases()})
 
     # References.
 

@@ -2,9 +2,10 @@
 
 A model (all its versions together, so that a rollout is no silence) is silent once nothing came for longer than
 `after` and `factor` times its usual longest pause: the second longest of this week and the week before, so that one
-outage is not taken for usual, and a nightly pause is after two nights. On a model's first day it is the longest, for a
-job that runs each hour has shown few pauses by then. This is a rule, not a test: it spends no false-alarm budget, and
-a model that it has hardly seen yet is not judged.
+outage is not taken for usual, and a nightly pause is after two nights. On a model's first day it is the longest, for
+a job that runs each hour has shown few pauses by then. Nor is a model silent before a pause that arrivals at random,
+as dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule,
+not a test: it spends no false-alarm budget, and a model that it has hardly seen yet is not judged.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from processors.slices import PredictionRows
 from processors.wording import model_words, moment
 
 _EPOCH_US = 7 * DAY_US
+_MONTH_US = 30 * DAY_US
+_IRREGULAR = 1.5
+"""Pauses that reach so many mean gaps are chance, not a timetable."""
+_CAREFUL = 1.5
+"""The mean gap of a day is shorter than that of its quiet hours."""
 _LAYOUT: columns.Layout = {
     "first": (np.int64, (), -1),
     "last": (np.int64, (), -1),
@@ -111,7 +117,14 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
         return np.where(own["last"] - own["first"] < DAY_US, longest[:, -1], longest[:, -2])
 
     def _limit(self, own: State) -> Longs:
-        return np.asarray(np.maximum(self._usual(own) * self.settings.factor, self.settings.after), np.int64)
+        usual = self._usual(own)
+        rule = np.maximum(usual * self.settings.factor, self.settings.after)
+        return np.asarray(np.maximum(rule, self._by_chance(own, usual)), np.int64)
+
+    def _by_chance(self, own: State, usual: Longs) -> Any:
+        """The pause that a stream of irregular arrivals shows once in a month by chance; 0 for a regular one."""
+        gap = np.maximum((own["last"] - own["first"]) / np.maximum(own["panes"], 1), 1.0)
+        return np.where(usual > _IRREGULAR * gap, _CAREFUL * gap * np.log(np.maximum(_MONTH_US / gap, 1.0)), 0.0)
 
     def _finding(self, kind: Literal["fired", "recovered"], state: State, number: int, context: Judging) -> Finding:
         own = state["own"]

@@ -171,7 +171,7 @@ def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
 
     after = World(Counting("same"), Counting("changed", step=2), Counting("new"))
     after.watch.restore(kept)
-    assert after.watch.restarted == ["changed", "gone"]
+    assert sorted({name for name, _ in after.watch.restarted}) == ["changed", "gone"]
     assert {w.monitor.name: w.state.get("0", 0) for w in after.watch.monitors} == {"same": 1, "changed": 0, "new": 0}
     assert after.profile.groups == before.profile.groups
     later = after.watch.stage(into(kept), kept.__delitem__, names)
@@ -216,7 +216,7 @@ def test_an_upgrade_takes_over_what_the_release_before_had_learnt() -> None:
     assert grown.state == {key: 2 * value for key, value in before.watch.monitors[1].state.items()} != {}
     assert grown.broken is None, "another code may not break on the same rows"
     assert stubborn.state == stubborn.monitor.initial()
-    assert after.watch.restarted == ["b"]
+    assert sorted({name for name, _ in after.watch.restarted}) == ["b"]
     assert after.watch.stage(into(kept), kept.__delitem__, names) == set(kept)
     assert sorted(name.split("/")[1:3] for name in kept if "/" in name) == [["a", "2"], ["b", "2"]]
 

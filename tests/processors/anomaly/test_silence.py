@@ -93,3 +93,17 @@ def test_a_retired_model_is_not_missed() -> None:
     run_panes(run, list(range(60 * MINUTE)))
     run.state = run.monitor.forget(run.state, frozenset({0}), frozenset())
     assert run.monitor.deadline(run.state) is None
+
+
+def test_a_sparse_stream_pauses_by_chance() -> None:
+    """One prediction a minute at random, for hours: no silence is told, and its end is, within half an hour."""
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        run = silence()
+        times = np.cumsum(rng.exponential(MINUTE, 8 * 60))
+        run_panes(run, np.unique(times.astype(int)).tolist())
+        assert not run.findings
+        last = run.end
+        keep_deadlines(run, last + 60 * MINUTE * PANE)
+        assert [finding.kind for finding in run.findings] == ["fired"]
+        assert run.end - last <= 31 * MINUTE * PANE
