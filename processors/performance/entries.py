@@ -60,14 +60,28 @@ NO_ENTRIES = Entries(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, n
 
 def gathered(unit: Longs, what: Ints, code: Longs, value: Longs) -> Entries:
     """Entries in order, equal ones added up, those that come to nothing left out."""
-    order = np.lexsort((code, what, unit))
-    unit, what, code, value = unit[order], what[order], code[order], value[order]
+    if not _in_order(unit, what, code):
+        order = np.lexsort((code, what, unit))
+        unit, what, code, value = unit[order], what[order], code[order], value[order]
     new = np.ones(len(unit), np.bool_)
     new[1:] = (unit[1:] != unit[:-1]) | (what[1:] != what[:-1]) | (code[1:] != code[:-1])
+    if new.all() and value.all():
+        return Entries(unit, what, code, value)
     first = np.flatnonzero(new)
     sums = np.add.reduceat(value, first) if len(first) else value
     kept = first[sums != 0]
     return Entries(unit[kept], what[kept], code[kept], sums[sums != 0])
+
+
+def _in_order(unit: Longs, what: Ints, code: Longs) -> bool:
+    """Are they sorted already, as entries of one hour are when they are renamed for all hours?"""
+    if len(unit) < 2:
+        return True
+    same = unit[1:] == unit[:-1]
+    if not (same | (unit[1:] > unit[:-1])).all():
+        return False
+    later = (what[1:] > what[:-1]) | ((what[1:] == what[:-1]) & (code[1:] >= code[:-1]))
+    return bool((later | ~same).all())
 
 
 def merged(parts: Sequence[Entries]) -> Entries:
