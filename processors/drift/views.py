@@ -58,12 +58,13 @@ def forecasts(views: Views, bins: Bytes) -> tuple[Bytes, Floats, Floats]:
     partner = np.zeros((size, PARTNERS), np.uint8)
     weight = np.zeros((size, PARTNERS, WIDTH))
     sides = seen(views, bins)
+    telling = np.array([_telling(bins[:, other], sides) for other in range(size)]).reshape(size, size)
+    np.fill_diagonal(telling, -1.0)
     for at in range(size):
-        odds = [_log_odds(bins[:, other], sides[:, at]) for other in range(size)]
-        telling = [np.abs(one[bins[:, other]]).mean() if other != at else -1.0 for other, one in enumerate(odds)]
-        best = np.argsort(-np.array(telling), kind="stable")[: min(PARTNERS, size - 1)]
+        best = np.argsort(-telling[:, at], kind="stable")[: min(PARTNERS, size - 1)]
         partner[at, : len(best)] = best
-        weight[at, : len(best)] = np.array([odds[other] for other in best.tolist()]).reshape(-1, WIDTH)
+        odds = [_log_odds(bins[:, other], sides[:, [at]])[0] for other in best.tolist()]
+        weight[at, : len(best)] = np.array(odds).reshape(-1, WIDTH)
     return partner, weight, np.median(forecast(partner, weight, bins), axis=0)
 
 
@@ -76,13 +77,24 @@ def forecast(partner: Bytes, weight: Floats, bins: Bytes) -> Floats:
     return total
 
 
-def _log_odds(column: Bytes, side: Floats) -> Floats:
-    """Of the upper side in each bin of another feature, less what it is anywhere; 0 for what is no usual value."""
-    upper, lower = (np.bincount(column[side == one], minlength=WIDTH) for one in (1, -1))
-    both = np.log((upper.sum() + _SMOOTHING) / (lower.sum() + _SMOOTHING))
-    odds = np.log((upper + _SMOOTHING) / (lower + _SMOOTHING)) - np.where(upper + lower > 0, both, 0.0)
-    odds[:REGULAR] = 0
+def _telling(column: Bytes, sides: Floats) -> Floats:
+    """How much a feature's bins tell of each feature's side: mean size of the log-odds, shape (features,)."""
+    return np.asarray(np.abs(_log_odds(column, sides)[:, column]).mean(axis=1))
+
+
+def _log_odds(column: Bytes, sides: Floats) -> Floats:
+    """By feature, of its upper side in each bin of another, less what it is anywhere; 0 for what is no usual value."""
+    in_bin = _in_bin(column)
+    upper, lower = ((sides == one).astype(np.float64).T @ in_bin for one in (1, -1))
+    ratio = (upper.sum(axis=1, keepdims=True) + _SMOOTHING) / (lower.sum(axis=1, keepdims=True) + _SMOOTHING)
+    odds = np.log((upper + _SMOOTHING) / (lower + _SMOOTHING)) - np.where(upper + lower > 0, np.log(ratio), 0.0)
+    odds[:, :REGULAR] = 0
     return np.asarray(odds)
+
+
+def _in_bin(column: Bytes) -> Floats:
+    """Which bin each row is in, as ones and zeros, shape (rows, 32)."""
+    return (column[:, None] == np.arange(WIDTH)).astype(np.float64)
 
 
 def _first(column: Bytes, numeric: bool) -> Views:
@@ -100,26 +112,34 @@ def _first(column: Bytes, numeric: bool) -> Views:
 def _best(column: Bytes, at: int, view: Views, sides: Floats) -> Views:
     """The view of one feature that agrees most with any single other one, if that clearly beats the one that it has.
 
-    Found in one half of the rows and held against the other: of many partners one always agrees by chance.
+    Found in one half of the rows and held against the other: of many partners one always agrees by chance. All partners
+    at once, as sums of whole numbers; one after the other took a fifth of a second with a hundred features.
     """
     even = np.arange(len(column)) % 2 == 0
-    best, most = view, np.abs(np.delete(agreement(sides[~even])[at], at)).max(initial=0.0)
-    wanted = most + _CHANCE
-    for partner in range(sides.shape[1]):
-        found = _by_partner(column[even], sides[even, partner])
-        pair = np.stack([found[column[~even]].astype(np.float64), sides[~even, partner]], axis=1)
-        gain = abs(float(agreement(pair)[0, 1]))
-        if partner != at and gain > wanted:
-            best, wanted = _by_partner(column, sides[:, partner]), gain
-    return best
+    held = sides[~even]
+    most = np.abs(np.delete(_agreements(held, held[:, [at]]), at)).max(initial=0.0)
+    found = _by_partner(column[even], sides[even])[:, column[~even]].T.astype(np.float64)
+    gains = np.abs(_agreements(held, found))
+    gains[at] = 0.0
+    partner = int(np.argmax(gains))
+    if gains[partner] <= most + _CHANCE:
+        return view
+    return np.asarray(_by_partner(column, sides[:, [partner]])[0])
 
 
-def _by_partner(column: Bytes, other: Floats) -> Views:
-    """Bins in which the other one is more often on its upper side than elsewhere; those of few rows go down."""
-    known = (other != 0) & (column >= REGULAR)
-    n = np.bincount(column[known], minlength=WIDTH)
-    total = np.bincount(column[known], other[known], WIDTH)
-    tilt = total - n * (total.sum() / max(n.sum(), 1))
-    view = np.where((tilt > 0) & (n >= _FEW), 1, -1)
-    view[:REGULAR] = 0
-    return view.astype(np.int8)
+def _agreements(sides: Floats, others: Floats) -> Floats:
+    """`agreement` of each feature with its column of `others`, or with the only one that there is."""
+    known, also = np.abs(sides), np.abs(others)
+    mean, mean_of_others = (x.sum(axis=0) / np.maximum(y.sum(axis=0), 1) for x, y in ((sides, known), (others, also)))
+    return np.asarray((sides * others).sum(axis=0) / np.maximum((known * also).sum(axis=0), 1) - mean * mean_of_others)
+
+
+def _by_partner(column: Bytes, others: Floats) -> Views:
+    """By partner the bins in which it is more often on its upper side than elsewhere; those of few rows go down."""
+    in_bin = _in_bin(column)
+    in_bin[:, :REGULAR] = 0.0
+    n, total = np.abs(others).T @ in_bin, others.T @ in_bin
+    share = total.sum(axis=1, keepdims=True) / np.maximum(n.sum(axis=1, keepdims=True), 1)
+    views = np.where((total - n * share > 0) & (n >= _FEW), 1, -1)
+    views[:, :REGULAR] = 0
+    return views.astype(np.int8)
