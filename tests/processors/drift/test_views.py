@@ -27,7 +27,7 @@ def looped(bins: Bytes, numeric: Bools) -> views.Views:
         others = [partner for partner in range(len(found)) if partner != at]
         odd = range(1, len(column), 2)
         most = max((abs(agreement(picked(sides[at], odd), picked(sides[p], odd))) for p in others), default=0.0)
-        wanted = 1.2 * most + 0.1
+        wanted = most + 0.1
         for partner in others:
             even = range(0, len(column), 2)
             view = by_partner(picked(column, even), picked(sides[partner], even))
