@@ -94,7 +94,7 @@ def _log_odds(column: Bytes, sides: Floats) -> Floats:
 
 def _in_bin(column: Bytes) -> Floats:
     """Which bin each row is in, as ones and zeros, shape (rows, 32)."""
-    return (column[:, None] == np.arange(WIDTH)).astype(np.float64)
+    return np.asarray(column[:, None] == np.arange(WIDTH), np.float64)
 
 
 def _first(column: Bytes, numeric: bool) -> Views:
