@@ -51,10 +51,14 @@ class Document:
     lines: dict[Place, int] = field(default_factory=dict)
     variables: dict[Place, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    from_environment: dict[str, str] = field(default_factory=dict)
+    """Texts that came from the environment, with how they are written in the file: they may be secret."""
 
     def report(self, place: Place, message: str) -> None:
         """Note a mistake at a place; the first one at a place is the one worth reading."""
         where = written(place)
+        for text, said in self.from_environment.items():
+            message = message.replace(text, said)
         if all(problem.where != where or not where for problem in self.problems):
             path, line = self.position(place)
             self.problems.append(Problem(path, line, where, message))

@@ -10,10 +10,11 @@ from config.document import Document, plain, scalar
 from config.problems import ConfigError, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PREFIX = "VIGIL_"
 _REFERENCE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
+_SHORTEST_SECRET = 4
 _BROKEN = re.compile(r"\$\{")
 
 
@@ -53,6 +54,8 @@ def _text(document: Document, text: str, place: Place, environ: Mapping[str, str
             place, f"the variable {missing[1]} is not set. Set it, or write a default: ${{{missing[1]}:-value}}."
         )
         return FromEnvironment("", text)
+    for name in {match[1] for match in found} & environ.keys():
+        _note(document, environ[name], f"${{{name}}}")
     filled = _REFERENCE.sub(lambda match: environ.get(match[1], match[2]) if match[1] else "$", text)
     return FromEnvironment(filled, text) if any(match[1] in environ for match in found) else filled
 
@@ -74,7 +77,23 @@ def _set(document: Document, keys: list[str], variable: str, text: str) -> None:
     document.variables[place] = variable
     for below in [known for known in document.lines if known[: len(place)] == place]:
         del document.lines[below]
-    parent[str(place[-1])] = _value(text, str(place[-1]), f"${variable}")
+    parent[str(place[-1])] = value = _value(text, str(place[-1]), f"${variable}")
+    for part in (text.strip(), *_texts(value)):
+        _note(document, part, f"${variable}")
+
+
+def _note(document: Document, text: str, said: str) -> None:
+    """Remember a text that messages must not repeat. A very short one is no secret, but would be in many words."""
+    if len(text) >= _SHORTEST_SECRET:
+        document.from_environment[text] = said
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from _texts(child)
+    elif isinstance(value, str):
+        yield value
 
 
 def _descend(document: Document, keys: list[str]) -> tuple[Place, dict[str, Any]]:
@@ -118,4 +137,7 @@ def resolved(value: Any) -> Any:
         return {key: resolved(child) for key, child in value.items()}
     if isinstance(value, list):
         return [resolved(child) for child in value]
-    return scalar(value) if isinstance(value, FromEnvironment) else value
+    if not isinstance(value, FromEnvironment):
+        return value
+    found = scalar(value)
+    return value if isinstance(found, str) else found

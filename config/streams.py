@@ -1,12 +1,16 @@
 """Where events come from and where alerts, readings and dead letters go."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_serializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, model_serializer
 
-from config.environment import resolved
+from config.environment import FromEnvironment, resolved
 from config.section import Names, Paths, Secret, Section, TopicName, listed
+
+SECRET_NAME = re.compile(r"passw|secret|token|credential|private_key|key_password|authorization", re.IGNORECASE)
+"""Names of what is likely to be secret, whoever gave them."""
 
 OWNED_OPTIONS = {
     "bootstrap_servers": "Set kafka.brokers instead.",
@@ -46,7 +50,19 @@ def _passed_through(option: str) -> str:
     return option
 
 
-Options = Annotated[dict[Annotated[str, AfterValidator(_passed_through)], Any], BeforeValidator(resolved)]
+def _masked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without what may be secret: texts from the environment, and what is called like a secret."""
+    return {
+        name: "***" if isinstance(value, FromEnvironment) or SECRET_NAME.search(name) else value
+        for name, value in options.items()
+    }
+
+
+Options = Annotated[
+    dict[Annotated[str, AfterValidator(_passed_through)], Any],
+    BeforeValidator(resolved),
+    PlainSerializer(_masked, when_used="json"),
+]
 
 
 def _named(topic: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kafka.errors import (
@@ -13,6 +14,9 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 from kafka.net.compat import KafkaNetClient
+
+from config.environment import FromEnvironment
+from config.streams import SECRET_NAME
 
 BOOTSTRAP_MS = 3_000
 
@@ -33,9 +37,17 @@ def opened(client: Any, **options: Any) -> Any:
     except BaseException as error:
         for each in made:
             each.close()
-        if isinstance(error, (ValueError, TypeError, RuntimeError, AssertionError)):
-            raise KafkaConfigurationError(str(error)) from error
+        if isinstance(error, (ValueError, TypeError, RuntimeError, AssertionError, KafkaConfigurationError)):
+            raise KafkaConfigurationError(_without_secrets(str(error), options)) from None
         raise
+
+
+def _without_secrets(message: str, options: Mapping[str, Any]) -> str:
+    """The client's complaint about options, which repeats their values."""
+    for name, value in options.items():
+        if isinstance(value, str) and value and (isinstance(value, FromEnvironment) or SECRET_NAME.search(name)):
+            message = message.replace(value, "***")
+    return message
 
 
 def fatal(error: KafkaError) -> str | None:

@@ -7,17 +7,17 @@ leave, whoever logs them.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
+from config.streams import SECRET_NAME
+
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
 
-_SECRET = re.compile(r"passw|secret|token|credential|private_key|key_password|authorization", re.IGNORECASE)
 _HIDDEN = "**********"
 _TOO_CHATTY = ("kafka", "librdkafka", "numba", "shap", "matplotlib", "py.warnings")
 """Libraries whose `info` is somebody else's business."""
@@ -92,7 +92,7 @@ def _console(*, colors: bool) -> Any:
 
 
 def _without_secrets(name: str, value: Any) -> Any:
-    if _SECRET.search(name):
+    if SECRET_NAME.search(name):
         return _HIDDEN
     if isinstance(value, dict):
         return {key: _without_secrets(str(key), item) for key, item in value.items()}
