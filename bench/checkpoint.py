@@ -39,9 +39,10 @@ START_MS = 1_790_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One commit: seconds for which the loop stood still, and bytes that were written beside it."""
+    """One commit: seconds for which the loop stood still, of which it had the CPU, and bytes written beside it."""
 
     stall_s: float
+    cpu_s: float
     written: int
 
 
@@ -115,9 +116,10 @@ class Timed(Durable):
 
     def commit(self, *given: Any) -> None:
         self._settle(None)  # what the pipeline does at each pass: `due` is false until then
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.thread_time()
         super().commit(*given)
-        self.costs.append(Cost(time.perf_counter() - began, self._noting.noted))
+        spent = time.perf_counter() - began
+        self.costs.append(Cost(spent, time.thread_time() - began_cpu, self._noting.noted))
 
 
 def main(arguments: list[str]) -> None:
@@ -129,14 +131,15 @@ def main(arguments: list[str]) -> None:
             items = store.load().items
         state = sum(map(len, items.values()))
         print(f"{models:,} models, {FEATURES} features, {predictions:,} predictions; a state of {state / 1e6:,.0f} MB")
-        print(f"{'stall ms':>10} {'written MB':>12}")
+        print(f"{'stall ms':>10} {'CPU of it':>10} {'written MB':>12}")
         for cost in costs[-SHOWN:]:
-            print(f"{cost.stall_s * 1e3:10,.0f} {cost.written / 1e6:12,.1f}")
+            print(f"{cost.stall_s * 1e3:10,.0f} {cost.cpu_s * 1e3:10,.0f} {cost.written / 1e6:12,.1f}")
         steady = costs[len(costs) // 2 :]
-        median, worst = np.median([cost.stall_s for cost in steady]), max(cost.stall_s for cost in steady)
-        print(f"median {median * 1e3:,.0f} ms, worst {worst * 1e3:,.0f} ms of the second half")
-        whole_s = written_whole(items, Path(folder, "whole"))
-        print(f"the whole state, written on the loop's thread: {whole_s * 1e3:,.0f} ms, {whole_s / median:,.0f} x")
+        stalls, cpu = [cost.stall_s * 1e3 for cost in steady], [cost.cpu_s * 1e3 for cost in steady]
+        print(f"second half: median {np.median(stalls):,.0f} ms, worst {max(stalls):,.0f} ms")
+        print(f"        CPU: median {np.median(cpu):,.0f} ms, worst {max(cpu):,.0f} ms")
+        whole_s, whole_cpu_s = written_whole(items, Path(folder, "whole"))
+        print(f"the whole state, on the loop's thread: {whole_s * 1e3:,.0f} ms, CPU {whole_cpu_s * 1e3:,.0f} ms")
 
 
 def watched(store: Noting, models: int, predictions: int) -> list[Cost]:
@@ -152,15 +155,15 @@ def watched(store: Noting, models: int, predictions: int) -> list[Cost]:
     return checkpoint.costs[:-1]
 
 
-def written_whole(items: Mapping[str, bytes], folder: Path) -> float:
-    """Seconds for packing and writing every item in one transaction, as was done before there were pages."""
+def written_whole(items: Mapping[str, bytes], folder: Path) -> tuple[float, float]:
+    """Seconds (and of them CPU) for packing and writing every item in one transaction, as was done once."""
     trees = {name: unpack(blob) for name, blob in items.items()}
     with closing(Store.open(folder)) as store:
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.thread_time()
         with store.commit() as commit:
             for name, tree in trees.items():
                 commit.put(name, pack(tree))
-        return time.perf_counter() - began
+        return time.perf_counter() - began, time.thread_time() - began_cpu
 
 
 if __name__ == "__main__":
