@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -332,6 +333,7 @@ def test_the_second_of_two_daemons_is_refused(folder: Path) -> None:
     try:
         while not (folder / "disk" / "state" / "state.sqlite").exists():
             assert first.poll() is None
+            time.sleep(0.1)
         done = vigild("run", cwd=folder)
         assert done.returncode == 78
         assert f"in use by process {first.pid}" in ended(done)["reason"]
