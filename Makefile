@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 
 DATA ?= ../shared/data
 
-.PHONY: help install run test check bench bench-peers bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
+.PHONY: soak help install run test check bench bench-peers bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ check: $(INSTALLED) ## Lint, format, types, and which package imports which
 
 bench: $(INSTALLED) ## What watching costs beside reading, on a real broker (EVENTS, MODELS, FEATURES, EVENT_BYTES); writes docs/performance.md
 	@$(BIN)/python -m bench
+
+soak: $(INSTALLED) ## EVENTS (ten million) through the real loop; writes docs/memory.svg and docs/memory.json
+	@$(BIN)/python -m bench.soak
 
 bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the streams in DATA; writes docs/accuracy.md
 	@$(BIN)/python -m bench.accuracy $(DATA) --write docs/accuracy.md

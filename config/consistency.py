@@ -156,7 +156,7 @@ def _model(model: ModelConfig, own: ModelConfig, place: Place) -> Iterator[Findi
 
 def _task(model: ModelConfig, place: Place) -> Iterator[Finding]:
     if model.task == "regression":
-        for key in ("classes", "positive_class", "threshold"):
+        for key in ("classes", "positive_class"):
             if getattr(model, key) not in (None, ()):
                 yield (*place, key), "means nothing for a regression. Remove it, or correct the task."
         return

@@ -88,8 +88,6 @@ class ModelConfig(Section):
     """Its classes; learnt if not given."""
     positive_class: ClassName | None = None
     """The class that precision, recall and scores are about."""
-    threshold: Number | None = None
-    """Score from which on the model predicts the positive class."""
     features: dict[str, Literal["numeric", "categorical", "ignore"]] = Field(default_factory=dict)
     """Types of features; those not named are learnt."""
     segments: Names = ()

@@ -92,6 +92,8 @@ class Limits(Section):
     """Categories told apart per feature; further ones are `other`."""
     classes: Count = 100
     """Classes told apart per model; further ones are `other`."""
+    pane_rows: Count = 1_000_000
+    """Rows held in one pane until it closes; of more, a fair sample."""
     message_bytes: Size = Field(default=Size.parse("10MiB"), gt=0)
     """Largest message; larger ones are dead letters."""
     events_per_message: Count = 100_000

@@ -180,7 +180,8 @@ def assemble(
     profile = Profile(_specs(config), _limits(config))
     waits = _waits(config, of_model)
     remembered = Remembered(int(config.dlq.retention), config.dlq.max_refs)
-    ledger = Ledger(pane_us, waits, config.labels.max_pending, profile.base_of, remembered)
+    pending, pane_rows = config.labels.max_pending, config.limits.pane_rows
+    ledger = Ledger(pane_us, waits, pending, profile.base_of, remembered, pane_rows=pane_rows)
     longest = max([waits.default_us, *waits.by_model.values()])
     saving = LedgerSaving(ledger, longest, notes=wall is not None)
     rules = Rules.configured(config)

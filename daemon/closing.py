@@ -137,7 +137,7 @@ class Closing:
         readings = [
             *readings,
             *gap_readings,
-            *self._accounts.read(end, parts.ledger.keep_rate, parts.watch.profile.cut_off, last=last),
+            *self._accounts.read(end, parts.ledger.keep_rate, parts.cut_off(), last=last),
         ]
         parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])
         parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in readings])

@@ -91,6 +91,10 @@ class Parts:
     control_topic: str | None = None
     """Where operators' orders come from."""
 
+    def cut_off(self) -> dict[str, int]:
+        """What was left out at the limits, by kind."""
+        return {**self.watch.profile.cut_off, **self.ledger.cut_off}
+
 
 class Messages(Protocol):
     """Turns what is said into messages."""

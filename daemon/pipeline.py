@@ -163,7 +163,7 @@ class Pipeline:
             "catching_up": self._catching_up.behind,
             "orders": self._desk.waiting,
             "models": len(parts.watch.profile.bases()),
-            "cut_off": dict(parts.watch.profile.cut_off) | self._accounts.forgotten,
+            "cut_off": parts.cut_off() | self._accounts.forgotten,
             "ahead": parts.clocks.ahead,
             "explanations": {} if explainer is None else dict(explainer.counters),
             "outbox": parts.checkpoint.queued(),

@@ -85,7 +85,7 @@ class Batch:
             events = self._opened(value, headers)
         except Refused as refused:
             self._whole.add(len(self.events))
-            self._refused[len(self.events)] = refused
+            self._refused[len(self.events)] = _bare(refused)
             self.events.append({})
             return 1
         self.events += events
@@ -109,7 +109,7 @@ class Batch:
         if type(event) is dict and nests([event], depth):
             event = Refused("too_deep", f"nested deeper than {depth} levels")
         if isinstance(event, Refused):
-            self._refused[entry] = event
+            self._refused[entry] = _bare(event)
             return {}
         return event
 
@@ -154,6 +154,15 @@ class Batch:
     def _pieces(self, row: int) -> Sequence[bytes]:
         """The original bytes of each of a message's entries."""
         return self._codec.pieces(self.run.values[row] or b"", self.run.headers[row])
+
+
+def _bare(refused: Refused) -> Refused:
+    """Without the way it came: its traceback would hold the batch, which holds it, and all records until a collection.
+
+    With ten thousand records a second and a collection each twenty seconds that would be hundreds of megabytes.
+    """
+    refused.__traceback__ = refused.__cause__ = refused.__context__ = None
+    return refused
 
 
 def _type_problem(kind: Any) -> tuple[str, str]:

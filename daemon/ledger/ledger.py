@@ -33,7 +33,7 @@ from daemon.ledger.earliest import earliest
 from daemon.ledger.index import UNLABELLED
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.offers import Changes, Offer
-from daemon.ledger.open_panes import OpenPane, by_pane, no_predictions
+from daemon.ledger.open_panes import OpenPane, by_pane, kept_at, no_predictions
 from daemon.ledger.replayed import Remembered
 from daemon.ledger.retained import Retained, texts_in, words_for
 from daemon.ledger.waiting import WaitingLabels
@@ -65,7 +65,7 @@ class Closed:
 
     `accounts` says how many events ended where: measured, duplicate, conflict, refused, shed; and `pending`, the
     change in the number of labels that wait. These add up to `received`. Beside them it explains what was shed
-    (orphan, pressure, unmonitored).
+    (orphan, pressure, unmonitored, flood).
     """
 
     start: int
@@ -87,8 +87,13 @@ class Ledger:
         max_pending: int,
         group_of: Callable[[Hashes, Hashes], Ints],
         remembered: Remembered | None = None,
+        *,
+        pane_rows: int = 1_000_000,
     ) -> None:
-        """`group_of` gives each (model, version) its group number, -1 where it is not monitored."""
+        """`group_of` gives each (model, version) its group number, -1 where it is not monitored.
+
+        `pane_rows` are held in one pane, and `max_pending` predictions and labels until they have met.
+        """
         self.pane_us = pane_us
         self.keep_rate = 1.0
         self.open: dict[int, OpenPane] = {}
@@ -98,6 +103,7 @@ class Ledger:
         self.relieved: list[tuple[int, int, float, int]] = []
         """(next serial of predictions, of labels, keep-rate, time) each time that keys were let go."""
         self._max_pending, self._group_of, self._waits = max_pending, group_of, waits
+        self._pane_rows = pane_rows
         self._accounts: Counter[str] = Counter()
         self.remembered = Remembered(0, 0) if remembered is None else remembered
         """Replayed dead letters that were taken in."""
@@ -108,7 +114,7 @@ class Ledger:
         """Put decoded rows into the panes of their times."""
         for start, kind, rows in by_pane(decoded, self.pane_us):
             pane = self._pane(start)
-            getattr(pane, kind).append(rows)
+            pane.add(kind, rows)
             if len(decoded.again):
                 pane.note(rows.ref, decoded.again.of(rows.ref))
         for refusal in decoded.refused:
@@ -117,6 +123,12 @@ class Ledger:
     def refuse(self, clock: int, count: int = 1) -> None:
         """Account for refused events in the pane of their clock."""
         self._pane(clock // self.pane_us * self.pane_us).refused += count
+
+    @property
+    def cut_off(self) -> Counter[str]:
+        """What was not kept for want of room, by kind."""
+        refused = self.retained.layouts.refused
+        return Counter({"cells of waiting predictions": refused} if refused else {})
 
     def next_pane(self) -> int | None:
         """Start of the earliest pane in which there is something to do: rows, or silence that becomes an outcome."""
@@ -143,8 +155,10 @@ class Ledger:
         end = start + self.pane_us
         pane = self.open.pop(start, None) or OpenPane()
         pane.strike_repeated(self.remembered, end)
-        received = pane.rows + pane.refused + pane.repeated
+        received = pane.rows + pane.refused + pane.repeated + pane.shed
         self._accounts = Counter(received=received, refused=pane.refused, duplicate=pane.repeated)
+        if pane.shed:
+            self._shed("flood", pane.shed)
         if forgotten := self.remembered.take_forgotten():
             self._accounts[FORGOTTEN] = forgotten
         self._words = dict(self._waits.texts)
@@ -343,14 +357,6 @@ class Ledger:
 
     def _pane(self, start: int) -> OpenPane:
         if start not in self.open:
-            self.open[start] = OpenPane()
+            self.open[start] = OpenPane(self._pane_rows)
             heappush(self._starts, start)
         return self.open[start]
-
-
-def kept_at(rate: float, keys: Hashes) -> Bools:
-    """Is the key among those kept at this rate? A lower rate keeps a subset of what a higher one keeps."""
-    if rate >= 1:
-        return np.ones(len(keys), np.bool_)
-    share = (keys * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(32)
-    return share < np.uint64(int(rate * 2**32))

@@ -1,4 +1,9 @@
-"""Panes that are still open: tables of rows by kind, put in canonical order when the pane closes."""
+"""Panes that are still open: tables of rows by kind, put in canonical order when the pane closes.
+
+A pane may hold only so much, for its rows wait with all their features; and if a producer's clock stands still, all
+that it sends falls into one. Of more, a fair sample is kept: rows by a hash of where they stood, half as many each
+time that it gets too much. Which ones does not depend on the order in which they came.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,11 @@ import numpy as np
 
 from daemon.decode import Decoded
 from daemon.ledger.replayed import Remembered
-from processors.profile.tokens import runs_by
-from processors.rows import Cells, Hashes, Labels, Names, Predictions, Refs, Scalars, Signals, Table
+from processors.profile.tokens import mix, runs_by
+from processors.rows import Bools, Cells, Hashes, Labels, Names, Predictions, Refs, Scalars, Signals, Table
 
 KindT = TypeVar("KindT", Predictions, Labels, Signals)
+CELLS = 32
 
 
 def no_refs() -> Refs:
@@ -52,6 +58,8 @@ def no_signals() -> Signals:
 class OpenPane:
     """What one pane holds so far."""
 
+    most: int = 1_000_000
+    """Rows that it may hold, of `CELLS` cells each on the average."""
     predictions: list[Predictions] = field(default_factory=list)
     labels: list[Labels] = field(default_factory=list)
     signals: list[Signals] = field(default_factory=list)
@@ -60,6 +68,10 @@ class OpenPane:
     """Rows that may have come in before, and which event each of them is."""
     repeated: int = 0
     """Rows that have, and are struck out."""
+    shed: int = 0
+    """Rows that were too many."""
+    _keep_rate: float = 1.0
+    _weight: int = 0
 
     def note(self, rows: Refs, events: Hashes) -> None:
         """Note which of these rows are replays: those whose event is not 0."""
@@ -76,15 +88,32 @@ class OpenPane:
         order = np.lexsort((refs.index, refs.offset, refs.partition))
         void = refs.take(order[~remembered.first(events[order], end)])
         if len(void):
+            before = self.rows
             self.predictions = [_without(void, table) for table in self.predictions]
             self.labels = [_without(void, table) for table in self.labels]
             self.signals = [_without(void, table) for table in self.signals]
-            self.repeated += len(void)
+            self.repeated += before - self.rows  # of those that were shed there is nothing left to strike out
 
     @property
     def rows(self) -> int:
         """Rows of all kinds, without those that were struck out."""
         return sum(map(len, [*self.predictions, *self.labels, *self.signals]))
+
+    def add(self, kind: str, rows: Any) -> None:
+        """Put in rows of a kind: `predictions`, `labels` or `signals`."""
+        tables: list[Any] = getattr(self, kind)
+        tables.append(rows if self._keep_rate >= 1 else self._thinned(rows))
+        self._weight += _weight(tables[-1])
+        while self._weight > CELLS * self.most:
+            self._keep_rate /= 2
+            for tables in (self.predictions, self.labels, self.signals):
+                tables[:] = [self._thinned(table) for table in tables]
+            self._weight = sum(map(_weight, [*self.predictions, *self.labels, *self.signals]))
+
+    def _thinned(self, rows: Any) -> Any:
+        kept = kept_at(self._keep_rate, _places(rows))
+        self.shed += int((~kept).sum())
+        return rows.take(kept)
 
     def sorted_predictions(self) -> Predictions:
         """In canonical order: (time, key, partition, offset, index)."""
@@ -123,6 +152,25 @@ def _without(void: Refs, table: KindT) -> KindT:
     for row in np.flatnonzero(np.isin(ref.offset, void.offset)).tolist():
         kept[row] = (int(ref.partition[row]), int(ref.offset[row]), int(ref.index[row])) not in struck
     return table.take(kept)
+
+
+def kept_at(rate: float, keys: Hashes) -> Bools:
+    """Is the key among those kept at this rate? A lower rate keeps a subset of what a higher one keeps."""
+    if rate >= 1:
+        return np.ones(len(keys), np.bool_)
+    share = (keys * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(32)
+    return share < np.uint64(int(rate * 2**32))
+
+
+def _places(rows: Any) -> Hashes:
+    """A hash of where each row stood: so that of a row that is repeated without end not all are kept, or none."""
+    ref = rows.ref
+    return mix(mix(ref.offset.view(np.uint64), ref.index.astype(np.uint64)), ref.partition.astype(np.uint64))
+
+
+def _weight(rows: Any) -> int:
+    cells = (rows.features, rows.proba, rows.segments, rows.attributions) if isinstance(rows, Predictions) else ()
+    return CELLS * len(rows) + sum(len(column.values) for column in cells)
 
 
 def by_pane(decoded: Decoded, pane_us: int) -> Iterator[tuple[int, str, Any]]:

@@ -27,8 +27,8 @@ from daemon.decode import Decoded
 from daemon.decode.again import Again, none
 from daemon.ledger.due import HOUR_US
 from daemon.ledger.keyed import KeyedRows
-from daemon.ledger.ledger import Ledger, kept_at
-from daemon.ledger.open_panes import no_labels, no_predictions, no_signals
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.open_panes import kept_at, no_labels, no_predictions, no_signals
 from daemon.ledger.rewriting import Held, Rewriting
 from processors.packing import pack, unpack
 from processors.rows import Labels, Longs, Predictions, Signals
@@ -81,7 +81,8 @@ class LedgerSaving:
         ledger.relieved = [entry for entry in ledger.relieved if entry[3] + lasting > closed_until]
         relieved = [list(entry) for entry in ledger.relieved]
         serials = [ledger.retained.rows.next_serial, ledger.waiting.rows.next_serial]
-        commit.put("ledger", pack({"keep_rate": ledger.keep_rate, "relieved": relieved, "serials": serials}))
+        head = {"keep_rate": ledger.keep_rate, "relieved": relieved, "serials": serials}
+        commit.put("ledger", pack(head | {"layouts_refused": ledger.retained.layouts.refused}))
         for table in TABLES:
             self._drop(commit, table, [s for s, held in self._chunks[table].items() if held.until <= closed_until])
         self._rewrite(commit, "retained", self._retained_tree, "relabelled")
@@ -94,6 +95,7 @@ class LedgerSaving:
         head = unpack(items["ledger"])
         ledger = self._ledger
         ledger.keep_rate = head["keep_rate"]
+        ledger.retained.layouts.refused = head.get("layouts_refused", 0)
         ledger.relieved = [tuple(entry) for entry in head["relieved"]]
         for table in TABLES:
             for _, seq, blob, meta in chunks.of(table):

@@ -58,14 +58,16 @@ class Memory:
             yield Chunk(table, seq, blob, meta)
 
 
-def new_ledger(waits: Waits, max_pending: int = 10**6, unmonitored: frozenset[str] = frozenset()) -> Ledger:
+def new_ledger(
+    waits: Waits, max_pending: int = 10**6, unmonitored: frozenset[str] = frozenset(), pane_rows: int = 10**6
+) -> Ledger:
     """A ledger in which all models but these are monitored."""
     outside = np.array(sorted(text_hash(model) for model in unmonitored), np.uint64)
 
     def group_of(model: Hashes, version: Hashes) -> Ints:
         return np.where(np.isin(model, outside), -1, 0).astype(np.int32)
 
-    return Ledger(PANE, waits, max_pending, group_of)
+    return Ledger(PANE, waits, max_pending, group_of, pane_rows=pane_rows)
 
 
 @dataclass

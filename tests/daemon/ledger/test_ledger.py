@@ -12,16 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.clocks import Clocks
+from daemon.codecs.native import Native
+from daemon.decode import Bounds, Decoder
 from daemon.ledger import blocks, rewriting, shared
 from daemon.ledger.due import Waits
-from daemon.ledger.ledger import Closed, Ledger, kept_at
+from daemon.ledger.ledger import Closed, Ledger
+from daemon.ledger.open_panes import kept_at
 from daemon.ledger.saving import LedgerSaving
 from daemon.state.store import Store
 from processors.packing import unpack
 from processors.rows import CORRECTION, FIRST, TEXT, Scalars, text_hash
-from tests.daemon.ledger.driving import BEGIN, MINUTE, PANE, Drive, Log, Memory, new_ledger
+from tests.daemon.ledger.driving import BEGIN, LATENESS, MINUTE, PANE, Drive, Log, Memory, balanced, new_ledger
 from tests.daemon.ledger.model import Model, Rules, changes_of, measured, values
-from tests.daemon.messages import label, prediction
+from tests.daemon.messages import label, prediction, run
 
 HOUR = 60 * MINUTE
 ZERO = Scalars.of_numbers([0.0])
@@ -235,13 +239,13 @@ def test_a_file_holds_little_more_than_what_lives(monkeypatch: pytest.MonkeyPatc
     logs = [[*flood(late.tolist(), 40)]]
     one, two = drive(logs, most=300), drive(logs, most=300)
     most = 0
-    for _ in range(200):
-        two.read(0, 80)
-        two.restart()
+    for turn in range(80):
+        two.read(0, 200)
+        two.restart(write_only=bool(turn % 8))
         held = sum(each.rows for table in two.saving._chunks.values() for each in table.values())
         most = max(most, held)
         lives = len(two.ledger.retained) + len(two.ledger.waiting)
-        assert held <= rewriting.MOST_TIMES * lives + 2 * (rewriting.LEAST + 4 * 80)
+        assert held <= rewriting.MOST_TIMES * lives + 2 * (rewriting.LEAST + 4 * 200)
         assert held == sum(
             len(unpack(blob).get("serial", ())) for table in two.memory.tables.values() for blob, _ in table.values()
         )
@@ -347,3 +351,28 @@ def test_corrections_name_what_they_replace_in_the_order_in_which_labels_rank() 
     assert outcomes.how.tolist() == [FIRST, CORRECTION, CORRECTION]
     assert outcomes.label.numbers().tolist() == [1.0, 2.0, 3.0]
     assert outcomes.before.numbers()[1:].tolist() == [1.0, 2.0]
+
+
+def test_of_a_pane_that_gets_too_much_a_fair_sample_is_kept() -> None:
+    """A producer whose clock stands still, or that repeats itself, fills no memory; the order does not show."""
+    decode = Decoder({}, Native(), Clocks(LATENESS, 10**15), Bounds())
+    clocks = [BEGIN // 1000] * 500
+    batches = [
+        decode.decode(
+            run([prediction(id=n % 400, model="m") for n in range(first, first + 500)], ms=clocks, first=first)
+        )
+        for first in range(0, 6_000, 500)
+    ]
+    told = []
+    for order in (batches, batches[::-1]):
+        ledger = new_ledger(WAITS, pane_rows=300)
+        for batch in order:
+            ledger.add(batch)
+            assert ledger.open_rows() <= 300
+        closed = ledger.close(BEGIN)
+        told.append((closed.accounts, sorted(closed.predictions.ref.offset.tolist())))
+        assert closed.accounts["received"] == 6_000
+        assert closed.accounts["flood"] == closed.accounts["shed"] >= 6_000 - 300
+        assert balanced(closed.accounts)
+        assert len(closed.predictions) + closed.accounts["duplicate"] > 100
+    assert told[0] == told[1]

@@ -1,0 +1,1 @@
+"""What is held over a long run, and at the bounds of what is taken in."""
