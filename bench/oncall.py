@@ -1,6 +1,6 @@
 """A simulated fleet with scripted incidents, and what whoever is on call is told of it.
 
-    python -m bench.oncall [--models 12] [--days 2] [--seed 1] [--every 20] [--alerts FILE] [--read]
+    python -m bench.oncall [--models 12] [--days 2] [--seed 1] [--every 20] [--calm 26] [--apart 2] [--read]
 
 Each model serves all the time, with a daily rhythm in volume and inputs; labels come after five to thirty minutes. The
 first day is calm. Incidents begin on the second, each in a model of its own, one after the other. Told are the pages
@@ -102,19 +102,21 @@ KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]]
 """What happens, for how many hours, and what should be advised."""
 
 
-def script(models: int) -> list[Scripted]:
-    """The incidents: on the second day, two hours apart, each in a model of its own."""
+def script(models: int, calm: float = 26, apart: float = 2) -> list[Scripted]:
+    """The incidents: after so many calm hours, so many hours apart, each in a model of its own."""
     found = []
     for number, (what, hours, change, advice) in enumerate(KINDS[: max(models - 1, 1)]):
-        begin = (26 + 2 * number) * HOUR_S
+        begin = (calm + apart * number) * HOUR_S
         found.append(Scripted(what, f"m{number:02}", begin, begin + hours * HOUR_S, change, advice))
     return found
 
 
-def events(models: int, days: float, every: float, seed: int) -> Iterator[tuple[float, bytes]]:
+def events(
+    models: int, days: float, every: float, seed: int, script_: Sequence[Scripted]
+) -> Iterator[tuple[float, bytes]]:
     """(seconds from the beginning, line) of all predictions and labels, by time."""
     rng = np.random.default_rng(seed)
-    incidents = {one.model: one for one in script(models)}
+    incidents = {one.model: one for one in script_}
     waiting: list[tuple[float, int, bytes]] = []
     for number, (time, model) in enumerate(_arrivals(models, days, every, rng)):
         while waiting and waiting[0][0] <= time:
@@ -145,12 +147,12 @@ def _arrivals(models: int, days: float, every: float, rng: Rng) -> Iterator[tupl
 
 
 def _row(key: str, model: str, time: float, rng: Rng) -> Row:
-    """What comes in, and how the world and the model see it; `m04` has a second version since hour 20."""
+    """What comes in, and how the world and the model see it; `m04` has a second version since hour 3."""
     z = rng.normal(0.1 * np.sin(2 * np.pi * time / 86_400), 1.0)
     amount = float(np.round(np.exp(3 + z), 2))
     age, country = float(rng.integers(18, 80)), str(rng.choice(["DE", "FR", "US"], p=[0.5, 0.3, 0.2]))
     logit = 2.2 * z + 0.03 * (age - 45) + (0.8 if country == "US" else 0.0) - 0.4
-    second = model == "m04" and time > 20 * HOUR_S and rng.random() < 0.5
+    second = model == "m04" and time > 3 * HOUR_S and rng.random() < 0.5
     seen = {"amount": amount, "age": age, "country": country}
     row = {"id": key, "model": model, "version": "2" if second else "1", "time": time, "logit": logit, "z": z}
     row |= {"noise": 0.0, "seen": seen, "flip": False, "memory": 5_000.0}
@@ -231,9 +233,8 @@ def told(said: Sequence[Notice], incidents: Sequence[Scripted]) -> dict[str, Any
     return figures | {"false_pages_provisional": provisional, "advised_well": good, "messages": len(said)}
 
 
-def examples(said: Sequence[Notice]) -> str:
+def examples(said: Sequence[Notice], incidents: Sequence[Scripted]) -> str:
     """One alert of each monitor and series that fired in an incident, as it stands on the topic; Markdown."""
-    incidents = script(len(KINDS) + 1)
     real = [n for n in said if n.change == "fired" and any(about(n, one) for one in incidents)]
     kinds: dict[tuple[str, str], Notice] = {}
     for notice in sorted(real, key=lambda n: (bool(n.finding.group.segment), n.finding.provisional, n.time)):
@@ -259,16 +260,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=int, default=12)
     parser.add_argument("--days", type=float, default=2.0)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two predictions of a model")
+    parser.add_argument("--calm", type=float, default=26.0, help="hours before the first incident")
+    parser.add_argument("--apart", type=float, default=2.0, help="hours between two incidents")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--alerts", type=Path, help="write the alerts there, too")
     parser.add_argument("--write", type=Path, help="write one alert of each kind there, as Markdown")
     parser.add_argument("--read", action="store_true", help="print each page")
     chosen = parser.parse_args(arguments)
-    lines = events(chosen.models, chosen.days, chosen.every, chosen.seed)
+    incidents = script(chosen.models, chosen.calm, chosen.apart)
+    lines = events(chosen.models, chosen.days, chosen.every, chosen.seed, incidents)
     said = said_of(lines, Config(), chosen.alerts)
-    figures = told(said, script(chosen.models))
+    figures = told(said, incidents)
     if chosen.write is not None:
-        chosen.write.write_text(examples(said), encoding="utf-8")
+        chosen.write.write_text(examples(said, incidents), encoding="utf-8")
     if chosen.read:
         for notice in said:
             if notice.page:

@@ -26,11 +26,15 @@ ADVICE: dict[Action, str] = {
 _MOST_NAMED = 3
 
 
-def advise(alert: Alert, firing: Iterable[Alert]) -> tuple[Action, str]:
-    """What to do about an alert, and why; `firing` are all alerts of its version that fire."""
+def advise(alert: Alert, cause: Alert | None, firing: Iterable[Alert]) -> tuple[Action, str]:
+    """What to do about an alert, and why.
+
+    `cause` is the alert that explains it, if one does; `firing` are all alerts of its version that fire.
+    """
     finding = alert.finding
     others = [other for other in firing if other is not alert]
-    cause = next((other for other in others if other.fingerprint == alert.inhibited_by), None)
+    if cause is not None and cause.phase == "ended":
+        return "none", "What explains it is over: it should recover by itself."
     if cause is not None and cause.finding.action == "fix_feature":
         return "fix_feature", f"Explained by another alert: {cause.finding.summary} Repair that first."
     reason = finding.reason or ADVICE[finding.action]

@@ -8,12 +8,12 @@ began to fire with it or after it, or at least its onset is not the earlier one 
 - the other says the same of the whole version, and this one of a segment.
 
 What began before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
-themselves again once it is their turn to be repeated.
+themselves again once they could have been repeated since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from daemon.alerts.alert import Alert
 
@@ -41,21 +41,26 @@ def is_cause(alert: Alert) -> bool:
     return alert.finding.action == "fix_feature" and alert.finding.monitor not in EFFECTS
 
 
-def explain(firing: Iterable[Alert], end: int, renotify: int) -> list[Alert]:
+def explain(firing: Iterable[Alert], end: int, renotify: int, get: Callable[[str], Alert | None]) -> list[Alert]:
     """Set `inhibited_by` of all firing alerts of one version; returns those in which it changed.
 
-    An effect keeps its cause while that fires; else it gets the earliest that began no later than itself.
+    An effect keeps its cause while that fires, and for `renotify` after its end; else it gets the earliest that began
+    no later than itself. `get` finds an alert by its fingerprint.
     """
     alerts = sorted(firing, key=lambda a: (a.began, a.fingerprint))
     changed = []
     for alert in alerts:
         cause = _cause_of(alert, alerts)
-        if cause is None and alert.inhibited_by is not None and end < alert.said_at + renotify:
+        if cause is None and alert.inhibited_by is not None and _ended_lately(get(alert.inhibited_by), end - renotify):
             cause = alert.inhibited_by
         if cause != alert.inhibited_by:
             alert.inhibited_by = cause
             changed.append(alert)
     return changed
+
+
+def _ended_lately(cause: Alert | None, since: int) -> bool:
+    return cause is not None and cause.ended is not None and cause.ended > since and cause.end == "resolved"
 
 
 def _cause_of(alert: Alert, alerts: list[Alert]) -> str | None:

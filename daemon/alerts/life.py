@@ -253,7 +253,7 @@ class Life:
         versions = sorted({alert.version for alert in touched.values()})
         for version in versions:
             firing = self._memory.firing_of(version)
-            touched = touched | by_fingerprint(explain(firing, end, self.rules.renotify))
+            touched = touched | by_fingerprint(explain(firing, end, self.rules.renotify, self._memory.get))
         notices = []
         for version in versions:
             mine = sorted((alert for alert in touched.values() if alert.version == version), key=lambda a: a.order)
@@ -318,7 +318,8 @@ class Life:
         return [self._notice(alert, end, "forgotten")] if alert.told else []
 
     def _notice(self, alert: Alert, end: int, change: Change) -> Notice:
-        advice = advise(alert, self._memory.firing_of(alert.version))
+        cause = None if alert.inhibited_by is None else self._memory.get(alert.inhibited_by)
+        advice = advise(alert, cause, self._memory.firing_of(alert.version))
         return alert.notice(end, change, 3 * self.rules.renotify, advice)
 
     # Silences.

@@ -25,6 +25,10 @@ from processors.wording import model_words, percent
 
 HALF_LIFE = 200.0
 _FEWEST = 50
+_FEW = 30
+"""Outcomes from which errors can be told from opposites."""
+_OPPOSITE = 0.85
+"""Errors that reach so much of what right answers were."""
 _EXPECTED = 6.0
 """So many labels of a class have to be due before their absence says something."""
 _GONE = 0.2
@@ -79,7 +83,9 @@ def _labels_broke(state: State, change: Change) -> Advice | None:
     calm_n, now_n = float(state["calm_n"][key]), float(state["now_n"][key])
     if calm_n < _FEWEST or not now_n:
         return None
-    if change.low > 0.5 > change.reference and change.low <= 1 - change.reference <= change.high:
+    lately = float(state["recent_hits"][key]) / max(float(state["recent_n"][key]), 1.0)
+    opposite = max(change.value, lately) >= _OPPOSITE * (1 - change.reference)
+    if change.n >= _FEW and change.low > 0.5 > change.reference and opposite:
         return Advice("check_labels", "Answers and labels have become opposites: the labels are probably inverted.")
     usual, now = float(state["calm_true"][key]) / calm_n, float(state["now_true"][key]) / now_n
     said = abs(float(state["now_said"][key]) / now_n - float(state["calm_said"][key]) / calm_n)
