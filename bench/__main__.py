@@ -22,7 +22,7 @@ import orjson
 from pydantic import ValidationError
 
 from bench.cost import figures, page
-from bench.cost.filling import fill
+from bench.cost.filling import Filled, fill
 from bench.cost.scaling import scaling
 from bench.cost.shape import Shape
 from bench.cost.sides import Sides
@@ -40,7 +40,7 @@ _VARIANT_SHARE = 3
 
 
 def main() -> None:
-    """Measure, and write it down."""
+    """Measure, and write it down after each part, so that a run that was cut short has something to show."""
     shape = Shape.of_environment()
     runs: dict[str, list[dict[str, Any]]] = {}
     found: dict[str, Any] = {}
@@ -49,34 +49,42 @@ def main() -> None:
         sides = Sides(broker, folder)
         tell(f"filling {shape.events:,} predictions and labels")
         filled = fill(broker, shape)
-        for number in range(int(os.environ.get("RUNS") or 3)):
-            tell(f"run {number + 1} of the yardstick and of Vigil")
-            runs.setdefault("bare", []).append(sides.bare(filled))
-            runs.setdefault("vigil", []).append(sides.vigil(filled))
-            if confluent():
-                runs.setdefault("vigil confluent", []).append(sides.vigil(filled, transport="confluent"))
-        tell("the naive loop")
-        runs["naive"] = [sides.naive(filled)]
+        told = {"shape": asdict(shape), "event_bytes": filled.mean_bytes, "machine": machine()}
+        compare(sides, filled, runs)
+        write({**told, "runs": runs, "scaling": {}}, found)
         tell("starting up")
         found["help_s"] = min(help_s() for _ in range(5))
         found["ready_warm_s"] = min(ready_s(folder, broker.bootstrap, filled) for _ in range(3))
         found["ready_cold_s"] = ready_s(folder, broker.bootstrap, filled, cold=True)
+        write({**told, "runs": runs, "scaling": {}}, found)
         variants(broker, sides, shape.of(events=max(shape.events // _VARIANT_SHARE, 1)), runs)
+    write({**told, "runs": runs, "scaling": {}}, found)
     if os.environ.get("SCALING") != "0":
         with tempfile.TemporaryDirectory() as name:
             grown = scaling(Path(name), long=os.environ.get("LONG") == "1", tell=tell)
-            found |= grows(grown)
-    else:
-        grown = {}
-    found |= figures.ratios(runs)
-    found["peak_rss_bytes"] = max(run["peak_rss_bytes"] for run in runs["vigil"])
-    results = {
-        **found, "figures": found, "shape": asdict(shape), "event_bytes": filled.mean_bytes, "machine": machine(),
-        "runs": runs, "scaling": grown,
-    }  # fmt: skip
-    RESULTS.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
-    page.write(results, PAGE)
-    print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        write({**told, "runs": runs, "scaling": grown}, found | grows(grown))
+    print(orjson.dumps(orjson.loads(RESULTS.read_bytes())["figures"], option=orjson.OPT_INDENT_2).decode())
+
+
+def compare(sides: Sides, filled: Filled, runs: dict[str, list[dict[str, Any]]]) -> None:
+    """The main comparison: the yardstick, Vigil and the naive loop."""
+    for number in range(int(os.environ.get("RUNS") or 3)):
+        tell(f"run {number + 1} of the yardstick and of Vigil")
+        runs.setdefault("bare", []).append(sides.bare(filled))
+        runs.setdefault("vigil", []).append(sides.vigil(filled))
+        if confluent():
+            runs.setdefault("vigil confluent", []).append(sides.vigil(filled, transport="confluent"))
+    tell("the naive loop")
+    runs["naive"] = [sides.naive(filled)]
+
+
+def write(results: dict[str, Any], found: dict[str, Any]) -> None:
+    """What there is so far, as JSON and as a page."""
+    runs = results["runs"]
+    figured = {**found, **figures.ratios(runs), "peak_rss_bytes": max(run["peak_rss_bytes"] for run in runs["vigil"])}
+    whole = {**figured, "figures": figured, **results}
+    RESULTS.write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
+    page.write(whole, PAGE)
 
 
 def variants(broker: Broker, sides: Sides, shape: Shape, runs: dict[str, list[dict[str, Any]]]) -> None:

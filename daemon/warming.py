@@ -15,9 +15,10 @@ from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Source
 
 _PARTITION = Partition("warming", 0)
-_PANES, _IN_EACH = 6, 40
+_PANES, _IN_EACH = 6, 180
 _APART_MS = 13 * 3_600_000
-"""Panes so far apart that what they hold is enough for a version's coordinates to be sealed, and its forest planted."""
+"""So many that the ledger's index grows; panes so far apart that what they hold is enough for a version's coordinates to
+be sealed, and its forest planted."""
 
 
 class Handful(Source):

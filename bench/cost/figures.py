@@ -48,6 +48,8 @@ def ratios(runs: Runs) -> dict[str, Any]:
     vigil = min(own_us(run) for run in runs["vigil"])
     found["ratio_naive_over_vigil_without_reading"] = min(own_us(run) for run in runs["naive"]) / vigil
     for what in sorted({name.partition(" ")[2] for name in runs} - {"", "confluent"}):
+        if f"bare {what}" not in runs or f"vigil {what}" not in runs:
+            continue
         found[f"ratio_to_bare_consumer_{what.replace(' ', '_')}"] = ratio(runs[f"vigil {what}"], runs[f"bare {what}"])[
             "best"
         ]

@@ -1,0 +1,46 @@
+"""Warming up: what is compiled is loaded before the first record."""
+
+import subprocess
+import sys
+
+COMPILED = """
+import gc, sys, tempfile
+from contextlib import closing
+from pathlib import Path
+from numba.core.registry import CPUDispatcher
+from bench.cost.replayed import write
+from bench.cost.shape import Shape
+from config import Config
+from daemon import app
+
+def compiled():
+    found = [each for each in gc.get_objects() if isinstance(each, CPUDispatcher)]
+    ours = [each for each in found if each.py_func.__module__.startswith(("daemon", "processors"))]
+    return {f"{each.py_func.__module__}.{each.py_func.__name__}{one}" for each in ours for one in each.signatures}
+
+if sys.argv[1] == "warm":
+    app.warm_up()
+before = compiled()
+with tempfile.TemporaryDirectory() as name:
+    folder = Path(name)
+    inputs = write(Shape(events=4_000, models=1, categorical=2, segments=1, rate=100, lag=3.0), folder)
+    with closing(app.replaying(Config(), inputs, alerts=folder / "alerts.ndjson")) as pipeline:
+        pipeline.run(lambda: False)
+print(*sorted(compiled() - before), sep="\\n")
+"""
+
+
+def compiled_late(how: str) -> list[str]:
+    """What a stream still has compiled or loaded, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", COMPILED, how], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith(("daemon", "processors"))]
+
+
+def test_a_stream_finds_every_kernel_loaded() -> None:
+    """No pane waits for numba: all that a stream with every kind of column calls was called before."""
+    assert compiled_late("warm") == []
+
+
+def test_without_it_the_stream_would_wait() -> None:
+    """The measure sees what it is for."""
+    assert len(compiled_late("cold")) >= 5
