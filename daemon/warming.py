@@ -17,8 +17,8 @@ from daemon.sources.base import Source
 _PARTITION = Partition("warming", 0)
 _PANES, _IN_EACH = 6, 180
 _APART_MS = 13 * 3_600_000
-"""So many that the ledger's index grows; panes so far apart that what they hold is enough for a version's coordinates to
-be sealed, and its forest planted."""
+"""So many that the ledger's index grows; panes so far apart that what they hold is enough for a version's coordinates
+to be sealed, and its forest planted."""
 
 
 class Handful(Source):
