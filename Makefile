@@ -43,8 +43,8 @@ fuzz: $(INSTALLED) ## RUNS inputs (a million) for the decoder and the config loa
 		--require-hashes --requirement requirements/fuzz.lock || echo "atheris can't be installed here: unguided" >&2
 	@$(BIN)/python -m tests.fuzz --runs $(RUNS)
 
-check: $(INSTALLED) ## Lint, format, types, and which package imports which
-	@failed=0; for check in "ruff check" "ruff format --check" "mypy $(SOURCES)" "lint-imports --no-logo"; do \
+check: $(INSTALLED) ## Lint, format, types, which package imports which, and known vulnerabilities
+	@failed=0; for check in "ruff check" "ruff format --check" "mypy $(SOURCES)" "lint-imports --no-logo" "python -m tests.audit"; do \
 		echo "$$check"; $(BIN)/$$check || failed=1; done; exit $$failed
 
 bench: $(INSTALLED) ## What watching costs beside reading, on a real broker (EVENTS, MODELS, FEATURES, EVENT_BYTES); writes docs/performance.md
