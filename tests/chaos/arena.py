@@ -145,7 +145,6 @@ class Arena:
         for _ in range(3):
             if not self._wait_until_read(ends):
                 return
-            self.daemon.wait_until_it_writes(10.0)
             code = self.daemon.wait(0.0) if self.daemon.pid is None else self._stopped()
             self.codes[code] += 1
             if code != 0:
@@ -157,6 +156,7 @@ class Arena:
         self.losses.append("the outbox was never empty")
 
     def _stopped(self) -> int | None:
+        self.daemon.wait_until_it_speaks(60.0)
         self.daemon.signal(signal.SIGTERM)
         return self.daemon.wait(60.0)
 

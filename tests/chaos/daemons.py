@@ -16,6 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from daemon.state.errors import StateError
+from daemon.state.inspect import opened
+
 ROOT = Path(__file__).parents[2]
 WORKER = "daemon.explain.worker"
 
@@ -40,11 +43,12 @@ class Daemon:
     def start(self, stop_at: str = "") -> None:
         """Start it; `stop_at` is its VIGIL_STOP_AT."""
         self.stop_at = stop_at
+        self.last_lines.clear()
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "VIGIL_STOP_AT": stop_at or "none"}
         command = [sys.executable, *self._program, "run", "-c", str(self._config)]
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", "KILL", *command]
-        self._written = self._last_write()
+        self._had_read = self._read_so_far()
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
@@ -82,13 +86,19 @@ class Daemon:
         self.signal(signal.SIGKILL)
         self.wait(30.0)
 
-    def wait_until_it_writes(self, seconds: float) -> bool:
-        """Wait until it has written to its state since it started, or ended; says whether it did write."""
+    def wait_until_it_speaks(self, seconds: float) -> None:
+        """Wait for the first line of its log: from then on it minds signals."""
+        give_up = time.monotonic() + seconds
+        while self.pid is not None and not self.last_lines and time.monotonic() < give_up:
+            time.sleep(0.03)
+
+    def wait_until_it_commits(self, seconds: float) -> bool:
+        """Wait until it has read something and committed that since it started, or ended; says whether it did."""
         give_up = time.monotonic() + seconds
         while self.pid is not None and time.monotonic() < give_up:
-            if self._last_write() != self._written:
+            if self._read_so_far() != self._had_read:
                 return True
-            time.sleep(0.01)
+            time.sleep(0.03)
         return False
 
     def worker(self, seconds: float) -> psutil.Process | None:
@@ -115,12 +125,13 @@ class Daemon:
         self.kill()
         self._log.close()
 
-    def _last_write(self) -> tuple[int, int]:
+    def _read_so_far(self) -> int:
+        """Records below all committed positions."""
         try:
-            found = (self._state / "state.sqlite-wal").stat()
-        except FileNotFoundError:
-            return 0, 0
-        return found.st_mtime_ns, found.st_size
+            with opened(self._state) as (db, _, _):
+                return int(db.execute("SELECT coalesce(sum(next_offset), 0) FROM positions").fetchone()[0])
+        except StateError:
+            return 0
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None

@@ -102,7 +102,7 @@ def killed(arena: Arena, rng: random.Random) -> None:
     if rng.random() < 0.2:
         time.sleep(rng.uniform(0, 2.5))
     else:
-        arena.daemon.wait_until_it_writes(PATIENCE_S)
+        arena.daemon.wait_until_it_commits(PATIENCE_S)
         time.sleep(rng.expovariate(1.2))
     arena.daemon.signal(signal.SIGKILL)
     arena.ended(arena.daemon.wait(PATIENCE_S), KILLED)
@@ -115,7 +115,7 @@ def killed_in_a_commit(arena: Arena, rng: random.Random) -> None:
 
 def asked_to_stop(arena: Arena, rng: random.Random) -> None:
     """SIGTERM: it must drain and end well. While it starts, Python's own default may still end it."""
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     time.sleep(rng.uniform(0, 2))
     arena.daemon.signal(signal.SIGTERM)
     arena.ended(arena.daemon.wait(PATIENCE_S), 0)
@@ -132,7 +132,7 @@ def stopped_for_long(arena: Arena, rng: random.Random) -> None:
 
 
 def _stopped(arena: Arena, after: float, seconds: float) -> None:
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     time.sleep(after)
     arena.daemon.signal(signal.SIGSTOP)
     time.sleep(seconds)
@@ -142,7 +142,7 @@ def _stopped(arena: Arena, after: float, seconds: float) -> None:
 
 def broker_killed(arena: Arena, rng: random.Random) -> None:
     """SIGKILL of the broker; in half of the cases the daemon is killed as well, and finds no broker at its start."""
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     time.sleep(rng.uniform(0, 1))
     both = rng.random() < 0.5
     if both:
@@ -171,7 +171,7 @@ def explainer_killed(arena: Arena, rng: random.Random) -> None:
 def connections_cut(arena: Arena, rng: random.Random) -> None:
     """Connections are reset, refused for a while, stalled, or lose what comes back over them."""
     proxy = arena.proxy
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     time.sleep(rng.uniform(0, 1))
     way = rng.choice(["cut", "refused", "stalled", "deaf"])
     if way == "cut":
@@ -187,7 +187,7 @@ def connections_cut(arena: Arena, rng: random.Random) -> None:
 
 def killed_when_cut_off(arena: Arena, rng: random.Random) -> None:
     """SIGKILL while no connection comes about: what was to leave has not left."""
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     arena.proxy.refuse(4.0)
     time.sleep(rng.uniform(1, 3))
     arena.daemon.signal(signal.SIGKILL)
@@ -196,7 +196,7 @@ def killed_when_cut_off(arena: Arena, rng: random.Random) -> None:
 
 def disk_full(arena: Arena, rng: random.Random) -> None:
     """A commit fails: it must end with its code for that, and go on as if nothing had been once there is room."""
-    arena.daemon.wait_until_it_writes(PATIENCE_S)
+    arena.daemon.wait_until_it_commits(PATIENCE_S)
     time.sleep(rng.uniform(0, 1))
     arena.daemon.limit_files(4_096)
     code = arena.daemon.wait(10.0)

@@ -57,7 +57,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(proxied: ProxiedBroker, tmp_p
 def test_a_daemon_with_a_mistake_is_caught(proxied: ProxiedBroker, tmp_path: Path, name: str) -> None:
     """What the harness says of a mutation, or it is worth nothing."""
     faults = [Fault(IN_A_COMMIT, name, step) for step in STEPS.get(name, ())]
-    faults += [Fault(OTHERS[name], name)] if name in OTHERS else []
+    faults += [Fault(OTHERS[name], f"{name}/{time}") for time in range(2)] if name in OTHERS else []
     program = ("-m", "tests.chaos.mutants", name)
     outcome = campaign(tmp_path, 7, faults, proxied, explained=False, program=program, stop_at_loss=True)
     assert outcome.verdict.losses, outcome.table()
