@@ -37,7 +37,7 @@ kafka:
   readings: {readings}
   dead_letters: {dead_letters}
   consumer: {{session_timeout_ms: {session_ms}, heartbeat_interval_ms: 500}}
-state: {{path: {state}, commit_interval: {{min: 50ms, max: 500ms}}}}
+state: {{path: {state}, commit_interval: {{min: {commit}, max: {commit_at_last}}}}}
 time: {{idle_after: {idle_after}s, max_skew: 1h}}
 window: {{events: 200, max_span: 2m}}
 labels: {{wait: 15m}}
@@ -62,6 +62,7 @@ class Arena:
         *,
         per_s: float = 200.0,
         explained: bool = True,
+        commits: tuple[str, str] = ("50ms", "500ms"),
         program: Sequence[str] = ("-m", "daemon"),
     ) -> None:
         self._stack = ExitStack()
@@ -79,7 +80,7 @@ class Arena:
             for name, topic in self.topics.items():
                 broker.create_topic(topic, PARTITIONS if name == "events" else 1, **{"retention.ms": "-1"})
             self.config, self.state = folder / "vigil.yaml", folder / "state"
-            self.config.write_text(self._configuration(explained=explained))
+            self.config.write_text(self._configuration(commits, explained=explained))
             self.stream = Stream(self.bootstrap, self.topics["events"], seed, per_s)
             self.daemon = Daemon(self.config, self.state, folder / "vigild.log", program)
             self._stack.callback(self.daemon.close)
@@ -186,11 +187,13 @@ class Arena:
     ) -> None:
         self._stack.close()
 
-    def _configuration(self, *, explained: bool) -> str:
+    def _configuration(self, commits: tuple[str, str], *, explained: bool) -> str:
         text = CONFIG.format(
             port=self.proxy.port,
             group=self.group,
             state=self.state,
+            commit=commits[0],
+            commit_at_last=commits[1],
             session_ms=int(SESSION_S * 1000),
             idle_after=int(IDLE_AFTER_S),
             **self.topics,

@@ -63,16 +63,17 @@ def campaign(
     say: Callable[[str], None] = lambda _: None,
     per_s: float = 200.0,
     explained: bool = True,
+    commits: tuple[str, str] = ("50ms", "500ms"),
     program: Sequence[str] = ("-m", "daemon"),
     stop_at_loss: bool = False,
 ) -> Outcome:
-    """Do all of it on a broker that runs. `program` is what runs as the daemon.
+    """Do all of it on a broker that runs. `program` is what runs as the daemon, `commits` how often it commits.
 
     With `stop_at_loss` the first loss ends it, and nothing is compared any more.
     """
     began = time.monotonic()
     struck: Counter[str] = Counter()
-    with Arena(folder, seed, broker, per_s=per_s, explained=explained, program=program) as arena:
+    with Arena(folder, seed, broker, per_s=per_s, explained=explained, commits=commits, program=program) as arena:
         arena.stream.produce(AHEAD)
         arena.daemon.start(faults[0].stop_at if faults else "")
         arena.stream.start()

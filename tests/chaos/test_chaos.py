@@ -23,12 +23,12 @@ STEPS = {
     "dead_letters_sent_at_once": ["1:2", "2:2"],
     "dead_letters_sent_from_memory": ["3:2", "3:3"],
     "outbox_sent_before_the_commit": ["1:2", "2:2"],
+    "marked_before_it_was_acknowledged": ["5:1", "5:2", "5:3"],
 }
 """Where a daemon with a mistake is killed."""
 OTHERS = {
     "memory_kept_after_a_failed_commit": "disk full",
     "memory_kept_after_partitions_were_lost": "stopped for long",
-    "marked_before_it_was_acknowledged": "killed when cut off",
 }
 
 
@@ -59,7 +59,10 @@ def test_a_daemon_with_a_mistake_is_caught(proxied: ProxiedBroker, tmp_path: Pat
     faults = [Fault(IN_A_COMMIT, name, step) for step in STEPS.get(name, ())]
     faults += [Fault(OTHERS[name], f"{name}/{time}") for time in range(2)] if name in OTHERS else []
     program = ("-m", "tests.chaos.mutants", name)
-    outcome = campaign(tmp_path, 7, faults, proxied, explained=False, program=program, stop_at_loss=True)
+    commits = ("3s", "3s") if name == "memory_kept_after_partitions_were_lost" else ("50ms", "500ms")
+    outcome = campaign(
+        tmp_path, 7, faults, proxied, explained=False, commits=commits, program=program, stop_at_loss=True
+    )
     assert outcome.verdict.losses, outcome.table()
 
 
