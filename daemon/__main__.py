@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from daemon import exits
+from daemon import exits, kernel_cache
 from daemon.commands import alert, config, demo, dlq, dump, health, replay, report, run, simulate, state, validate
 
 COMMANDS = (run, replay, demo, validate, config, alert, dump, state, dlq, report, health, simulate)
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     said = parser().parse_args(arguments)
     try:
         _refuse_namesakes()
+        kernel_cache.ensure()
         return int(said.command(said))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -1,0 +1,44 @@
+"""Where compiled kernels are kept: what numba would do is left alone, unless it could not do anything."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from daemon import kernel_cache
+
+NOWHERE = Path(os.devnull) / "nowhere"
+"""Not even root can make a folder there."""
+
+
+def test_a_writable_place_of_numbas_own_is_left_to_it(tmp_path: Path) -> None:
+    """Kernels of a usual installation are found again where they always were."""
+    environment: dict[str, str] = {}
+    kernel_cache.ensure(environment, [NOWHERE, tmp_path / "not" / "yet" / "made"])
+    assert environment == {}
+
+
+def test_what_somebody_said_stands() -> None:
+    """The image's volume, for one."""
+    environment = {kernel_cache.VARIABLE: "/var/lib/vigil/numba"}
+    kernel_cache.ensure(environment, [NOWHERE])
+    assert environment == {kernel_cache.VARIABLE: "/var/lib/vigil/numba"}
+
+
+def test_where_nothing_can_be_written_a_new_folder_serves() -> None:
+    """Of its own, so that nobody can have put anything into it."""
+    made: list[str] = []
+    for _ in range(2):
+        environment: dict[str, str] = {}
+        kernel_cache.ensure(environment, [NOWHERE])
+        made.append(environment[kernel_cache.VARIABLE])
+        Path(made[-1]).rmdir()
+    assert made[0] != made[1]
+
+
+def test_a_kernel_compiles_there(tmp_path: Path) -> None:
+    """The place is one that numba takes."""
+    program = "from daemon import kernel_cache as k; k.ensure(usual=[]); import processors.kernels.binning"
+    environment = {name: value for name, value in os.environ.items() if name != kernel_cache.VARIABLE}
+    subprocess.run([sys.executable, "-c", program], check=True, env={**environment, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.glob("vigil-kernels-*/*"))
