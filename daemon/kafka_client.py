@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kafka.errors import (
     AuthorizationError,
@@ -14,11 +15,49 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 from kafka.net.compat import KafkaNetClient
+from kafka.net.connection import KafkaConnection
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from config.environment import FromEnvironment
 from config.streams import SECRET_NAME
 
 BOOTSTRAP_MS = 3_000
+
+
+def _with_last_words(transport: Any) -> None:
+    """Make a transport hand on what came together with the end of its connection.
+
+    kafka-python 3.0.12 throws it away. A broker that refuses credentials says so and hangs up at once, so the refusal
+    looked like a broker that is not there, and was tried again for ever.
+    """
+    receive = transport._sock_recv  # noqa: SLF001 - there is no public way
+
+    def received(self: Any) -> tuple[bytes, Exception | None]:
+        data, error = receive(self)
+        return (data, None) if data else (data, error)  # the end is still there when it is read again
+
+    transport._sock_recv = received  # noqa: SLF001
+
+
+def _remembering_refusals(connection: Any) -> None:
+    """Make a connection leave behind that its credentials were refused; kafka-python 3.0.12 just tries again."""
+    authenticate = connection._sasl_authenticate  # noqa: SLF001 - there is no public way
+
+    async def authenticated(self: Any, timeout_at: float | None = None) -> None:
+        try:
+            await authenticate(self, timeout_at)
+        except SaslAuthenticationFailedError as error:
+            _refusals[self.net] = error
+            raise
+
+    connection._sasl_authenticate = authenticated  # noqa: SLF001
+
+
+_refusals: WeakKeyDictionary[Any, KafkaError] = WeakKeyDictionary()
+"""By the loop of the client that was refused."""
+_remembering_refusals(KafkaConnection)
+for _transport in (KafkaTCPTransport, KafkaSSLTransport):
+    _with_last_words(_transport)
 
 
 def opened(client: Any, **options: Any) -> Any:
@@ -37,6 +76,8 @@ def opened(client: Any, **options: Any) -> Any:
     except BaseException as error:
         for each in made:
             each.close()
+            if refusal := _refusals.get(each._manager._net):  # noqa: SLF001 - there is no public way
+                raise refusal from error
         if isinstance(error, (ValueError, TypeError, RuntimeError, AssertionError, KafkaConfigurationError)):
             raise KafkaConfigurationError(_without_secrets(str(error), options)) from None
         raise

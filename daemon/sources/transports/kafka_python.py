@@ -77,6 +77,7 @@ class KafkaPython(Transport):
             # kafka-python 3.0.12 doesn't hand the option on: a topic that was deleted would be made again by asking
             self._consumer._cluster.config["allow_auto_create_topics"] = False  # noqa: SLF001 - there is no public way
             self._consumer.subscribe(self._topics, listener=self._listener)
+        self._hear_of_topics()
 
     def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
         with _translated():
@@ -156,6 +157,15 @@ class KafkaPython(Transport):
         except (KafkaError, OSError) as error:
             log.warning("kafka consumer not closed cleanly", error=_said(error))
         self._consumer = None
+
+    def _hear_of_topics(self) -> None:
+        """Wait for the topics' metadata before the group is joined, which the first poll does.
+
+        A leader that has none yet deals out nothing; kafka-python 3.0.12 may then stand without partitions for ever.
+        """
+        cluster, give_up = self._consumer._cluster, time.monotonic() + ANSWER_MS / 1_000  # noqa: SLF001 - no public way
+        while time.monotonic() < give_up and not all(map(cluster.partitions_for_topic, self._topics)):
+            time.sleep(0.01)
 
     def _options(self) -> dict[str, Any]:
         ids = {"group_id": self._settings.group, "group_instance_id": self._instance or None}
