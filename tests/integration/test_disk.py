@@ -339,6 +339,7 @@ def test_the_second_of_two_daemons_is_refused(folder: Path) -> None:
         assert f"in use by process {first.pid}" in ended(done)["reason"]
         assert first.poll() is None
         looked = vigild("state", "inspect", "--json", cwd=folder)
+        assert looked.returncode == 0, looked.stderr
         assert json.loads(looked.stdout)["path"] == "disk/state/state.sqlite"
         first.kill()
         first.wait()
