@@ -282,6 +282,19 @@ def test_a_clock_that_is_a_year_ahead_neither_drags_nor_holds_the_others(world: 
     assert world.pipeline.parts.clocks.of(B) < START + 400 * SECOND
 
 
+def test_years_between_two_events_cost_nothing(tmp_path: Path) -> None:
+    """From 1970 to today and on to 2261: no pane, window or notice is worked through for the time between."""
+    stream = [FLEET[0][1] | {"id": "first", "ts": 0}, *(event for _, event in FLEET[:2_000])]
+    stream += [FLEET[0][1] | {"id": "last", "ts": "2261-12-31T00:00:00Z"}, FLEET[2_000][1]]
+    (tmp_path / "events.ndjson").write_bytes(b"\n".join(map(encoded, stream)))
+    said = replayed(configured("window: {events: 100}\n"), [tmp_path / "events.ndjson"], tmp_path / "out")
+    readings = [orjson.loads(line)["data"] for line in said["readings"].splitlines()]
+    received = [reading["value"] for reading in readings if reading["series"] == "received"]
+    assert received[-1] == len(stream)
+    assert len(received) < 50
+    assert len(said["alerts"].splitlines()) < 200
+
+
 def test_when_every_clock_is_ahead_time_is_the_present(tmp_path: Path) -> None:
     """With nobody to say what time it is, events are placed at the wall clock, and panes close by it."""
     logs = logs_of(B)
