@@ -128,8 +128,9 @@ def confluent() -> bool:
 
 
 def machine() -> str:
-    """What it was measured on, without names."""
-    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    """What it was measured on, without names; and how busy that was, for start-up times are by the wall clock."""
+    load = f"load average {os.getloadavg()[0]:.0f} at the start"
+    return f"{os.cpu_count()} cores ({platform.machine()}, {load}), Python {platform.python_version()}"
 
 
 def tell(words: str) -> None:
