@@ -225,7 +225,7 @@ class Watch:
             watched.put(watched.monitor.accept(watched.state, groups, series))
         if finding.feature is not None and (gone := profile.unseal(series)):
             for watched in self.monitors:
-                watched.put(watched.monitor.forget(watched.state, frozenset(), gone))
+                watched.put(watched.monitor.accept(watched.state, frozenset(), gone))
         return True
 
     # Saving.

@@ -99,15 +99,19 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     def deadline(self, state: State) -> int | None:
         return _WINDOWS.deadline(state["windows"])
 
-    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+    def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        """Learn them anew; that they are there is known."""
         gone = {_rate_key(number, kind) for number in series for kind in range(DUPLICATE)}
         gone |= {_rate_key(number, DUPLICATE) for number in groups}
         self._rates.forget(state["rates"], frozenset(gone))
         budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
-        schema.forget(state["schema"], groups, series)
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
         return state
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        schema.forget(state["schema"], groups, series)
+        return self.accept(state, groups, series)
 
     def _step(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
         """Judge all rates at once. The budget is shared out by kind first, then among the rates of a kind."""
@@ -244,7 +248,7 @@ def _sentence(kind: int, change: Change, number: int, feature: str | None, profi
         what = "of events are duplicates"
     elif kind == NOVEL:
         unseen = profile.series_type[number] == CATEGORICAL
-        what = f"of feature {feature} are {'categories never seen before' if unseen else 'out of range'}"
+        what = f"of feature {feature} {'are categories never seen before' if unseen else 'is out of range'}"
     else:
         what = f"of feature {feature} {'is missing' if kind == MISSING else 'has the wrong type'}"
     usual, support = percent(change.reference), basis(change.n, "events", change.since)

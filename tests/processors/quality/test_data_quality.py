@@ -79,7 +79,7 @@ def frozen(_: int, columns: Columns) -> None:
         (absent, "missing_rate", "amount", "feature amount is gone"),
         (texts, "wrong_type_rate", "amount", "of feature amount has the wrong type"),
         (unseen, "unseen_rate", "country", "of feature country are categories never seen before"),
-        (cents, "out_of_range_rate", "amount", "of feature amount are out of range"),
+        (cents, "out_of_range_rate", "amount", "of feature amount is out of range"),
         (frozen, "stuck", "amount", "feature amount has had one value only"),
     ],
 )
