@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from daemon.checkpoint import Durable
 from daemon.pipeline import Pipeline
 from daemon.sinks import sinks
 from daemon.sinks.base import Surroundings
-from daemon.state.outbox import Outbox
+from daemon.state.outbox import Bound, Outbox
 from daemon.state.store import Store
 
 EVENTS = int(os.environ.get("EVENTS", "10_000_000"))
@@ -62,7 +62,16 @@ class Sample:
 class Soak:
     """A pipeline over an endless source and a state in a folder."""
 
-    def __init__(self, folder: Path, events: int, per_second: float = PER_SECOND, settings: str = SETTINGS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        events: int,
+        per_second: float = PER_SECOND,
+        settings: str = SETTINGS,
+        *,
+        commit_s: tuple[float, float] = (1.0, 10.0),
+        bounds: Mapping[str, Bound] | None = None,
+    ) -> None:
         self.source = Endless(per_second, events)
         self._path = folder / "state"
         said = config.parse(settings + f"state: {{path: {self._path}}}\n", {}, app.registry(), source_required=False)
@@ -72,7 +81,7 @@ class Soak:
             queue: [kind(kind.Settings.model_validate({"path": folder / f"{queue}.ndjson"}), Surroundings({}))]
             for queue in ("alerts", "readings", "dead_letters")
         }
-        durable = Durable(self._store, Outbox(self._store, outgoing), self.source, (1.0, 10.0))
+        durable = Durable(self._store, Outbox(self._store, outgoing, bounds), self.source, commit_s)
         parts, saving = app.assemble(
             said, self.source, durable, None, wall=lambda: self.source.now_ms / 1000, on_notice=lambda _: None
         )

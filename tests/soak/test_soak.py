@@ -19,7 +19,7 @@ from daemon.garbage import give_back
 
 EVENTS, PER_SECOND = 200_000, 24.0
 """Over two hours of event time; versions are replaced every half, labels waited for for ten minutes."""
-SETTINGS = "labels: {wait: 10m}\ndefaults: {retire_after: 20m}\nlimits: {segment_values: 8}\n"
+SETTINGS = "time: {pane: 1m}\nlabels: {wait: 10m}\ndefaults: {retire_after: 20m}\nlimits: {segment_values: 8}\n"
 
 
 @pytest.fixture(scope="module")
