@@ -218,7 +218,7 @@ def _kind(example: Any) -> str:
     return "dump" if "control" in example or "timestamp" in example else "event"
 
 
-@pytest.mark.parametrize("page", ["events.md", "alerts.md"])
+@pytest.mark.parametrize("page", ["events.md", "alerts.md", "alert-examples.md"])
 def test_the_examples_in_the_documentation_are_valid(page: str) -> None:
     """Each by the schema of its kind."""
     for example in _examples(page):
