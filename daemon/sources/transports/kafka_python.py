@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
+)
 from kafka.structs import OffsetAndMetadata
 
 from config.streams import Kafka
@@ -23,6 +31,7 @@ from daemon.sources.resumption import Extent
 from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
 
 log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
 
 DEFAULTS = {"fetch_max_wait_ms": 250, "metadata_max_age_ms": 30_000, "session_timeout_ms": 10_000}
 """Ours instead of kafka-python's; `kafka.consumer` overrides them. New partitions are noticed with the metadata."""
@@ -60,12 +69,11 @@ class KafkaPython(Transport):
 
     def topic_ids(self) -> dict[str, str | None]:
         """See `Transport`. Asks with a client of its own: the consumer's metadata may be minutes old."""
-        with self._asking() as admin:
-            return {each["name"]: _topic_id(each) for each in admin.describe_topics(self._topics)}
+        described = self._asked(lambda admin: admin.describe_topics(self._topics))
+        return {each["name"]: _topic_id(each) for each in described}
 
     def others(self) -> list[str]:
-        with self._asking() as admin:
-            group = admin.describe_groups([self._settings.group])[self._settings.group]
+        group = self._asked(self._describe_group)
         members = group.get("members") or ()
         instances = [(each.get("group_instance_id") or each["client_id"], each["client_host"]) for each in members]
         return [f"{name}{host}" for name, host in instances if name != self._instance]
@@ -158,6 +166,12 @@ class KafkaPython(Transport):
             log.warning("kafka consumer not closed cleanly", error=_said(error))
         self._consumer = None
 
+    def _describe_group(self, admin: Any) -> dict[str, Any]:
+        try:
+            return dict(admin.describe_groups([self._settings.group])[self._settings.group])
+        except CoordinatorNotAvailableError:
+            return {}  # a cluster in which there never was a group
+
     def _hear_of_topics(self) -> None:
         """Wait for the topics' metadata before the group is joined, which the first poll does.
 
@@ -177,15 +191,22 @@ class KafkaPython(Transport):
         except OSError as error:
             raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
 
-    @contextmanager
-    def _asking(self) -> Iterator[Any]:
-        """The client for questions; kept until one of them fails."""
+    def _asked(self, question: Callable[[Any], Answer]) -> Answer:
+        """The answer to a question of the admin client, which is kept until one fails.
+
+        On a thread of its own: some of kafka-python's questions have no timeout, and the loop must turn.
+        """
         with _translated():
             if self._admin is None:
                 self._admin = opened(KafkaAdminClient, **self._client_options(), request_timeout_ms=ANSWER_MS)
+            answer: Future[Answer] = Future()
+            Thread(target=_put, args=(answer, question, self._admin), daemon=True, name="kafka question").start()
             try:
-                yield self._admin
-            except BaseException:
+                return answer.result(2 * ANSWER_MS / 1_000)
+            except TimeoutError as error:
+                self._admin = None  # closing it might wait as long
+                raise Trouble("a question was not answered") from error
+            except KafkaError:
                 self._close_admin()
                 raise
 
@@ -224,6 +245,13 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pytho
     def taken(self) -> Iterator[Decision]:
         while self._noted:
             yield self._noted.popleft()
+
+
+def _put(answer: Future[Answer], question: Callable[[Any], Answer], admin: Any) -> None:
+    try:
+        answer.set_result(question(admin))
+    except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+        answer.set_exception(error)
 
 
 @contextmanager
