@@ -17,6 +17,8 @@ AHEAD = 400
 """Records that are there before the daemon starts."""
 
 
+FIRST_START_S = 600.0
+"""A first start on a fresh checkout compiles what later ones load, which takes half a minute and more."""
 RECORDS = 800
 """At full pace for each fault; then it trickles."""
 
@@ -75,7 +77,8 @@ def campaign(
     struck: Counter[str] = Counter()
     with Arena(folder, seed, broker, per_s=per_s, explained=explained, commits=commits, program=program) as arena:
         arena.stream.produce(AHEAD)
-        arena.daemon.start(faults[0].stop_at if faults else "")
+        arena.daemon.start()
+        arena.daemon.wait_until_it_commits(FIRST_START_S)
         arena.stream.start()
         for place, fault in enumerate(faults, 1):
             arena.upcoming = faults[place].stop_at if place < len(faults) else ""
