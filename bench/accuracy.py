@@ -4,8 +4,8 @@
         [--write PAGE]
 
 Of an incident the first alert that fires on its version (and after the stream has changed) is the detection; further
-alerts until a thousand events after its end are told as its companions. Any other alert is false. One JSON line at the
-end. Nothing is tuned by stream.
+alerts until a thousand events after its end are told as its companions. Any other alert is false. Beside it River's
+detectors on the error streams (`bench.rivals`). One JSON line at the end. Nothing is tuned by stream.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import orjson
 
 from bench.events import Incident, Stream
 from bench.replaying import Said, replay
+from bench.rivals import compete
 from bench.streams import FAMILIES, all_streams, multiplied, shortened
 
 _AFTER = 1_000
@@ -105,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         short = shortened(stream, chosen.events) if chosen.events else stream
         results.append(judge(multiplied(short, chosen.times) if chosen.times > 1 else short, chosen.rate))
         _show(results[-1])
-    figures = summary(results, chosen.rate)
+    rivals = compete([judged.stream for judged in results if judged.stream.family == "drift"])
+    figures = summary(results, chosen.rate) | {"rivals": {name: tried.figures() for name, tried in rivals.items()}}
+    print("\n".join(["", *beside(figures)]))
     if chosen.write:
         chosen.write.write_text(markdown(results, figures))
     print(orjson.dumps(figures).decode())
@@ -163,6 +166,22 @@ def summary(results: Sequence[Judged], rate: float) -> dict[str, Any]:
     return figures
 
 
+def beside(figures: dict[str, Any]) -> list[str]:
+    """Vigil beside the rivals: the lines of a table."""
+    own = {kind: figures[kind] for kind in ("abrupt", "gradual")} | {"false": sum(figures["false_alarms"].values())}
+    lines = [
+        "| on the drifting streams | abrupt: found | median | mean | gradual: found | median | mean | false |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, tried in {"Vigil, all monitors": own, **figures["rivals"]}.items():
+        cells = [name]
+        for kind in ("abrupt", "gradual"):
+            said = tried[kind]
+            cells += [f"{said['found']} of {said['visible']}", str(said["median_delay"]), str(said["mean_delay"])]
+        lines.append(f"| {' | '.join([*cells, str(tried['false'])])} |")
+    return lines
+
+
 def markdown(results: Sequence[Judged], figures: dict[str, Any]) -> str:
     """The page for docs."""
     lines = [
@@ -188,7 +207,18 @@ def markdown(results: Sequence[Judged], figures: dict[str, Any]) -> str:
                 f"| {judged.stream.name} | {found.incident.what} | {found.incident.begin:,} | {bound} | {delay} "
                 f"| {first} | {sum(said.page for said in found.alerts)} | {len(found.alerts)} | {false} |"
             )
-    return "\n".join([*lines, "", "```json", orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode(), "```", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            *beside(figures),
+            "",
+            "```json",
+            orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode(),
+            "```",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":
