@@ -62,8 +62,10 @@ class _Server(ThreadingHTTPServer):
         return f"http://[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients go away in the middle of things; that is no news."""
-        log.debug("http request failed", client=str(client_address), error=repr(sys.exception()))
+        """Clients go away in the middle of things; that is no news. Anything else is a mistake of ours."""
+        error = sys.exception()
+        tell = log.debug if isinstance(error, OSError) else log.error
+        tell("http request failed", client=str(client_address), error=repr(error))
 
 
 class _Handler(BaseHTTPRequestHandler):

