@@ -12,6 +12,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --py
 	--no-emit-index-url --no-emit-find-links --no-header
 
 DATA ?= ../shared/data
+# Tests that run side by side; most of them wait for a broker or a process most of the time.
+JOBS ?= 4
 
 .PHONY: soak help install run test check bench bench-peers bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
 
@@ -34,7 +36,7 @@ run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
 	@$(BIN)/vigild demo
 
 test: $(INSTALLED) ## Run every test, with a real Kafka broker
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: fuzz
 RUNS ?= 1000000
