@@ -36,7 +36,7 @@ run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
 	@$(BIN)/vigild demo
 
 test: $(INSTALLED) ## Run every test, with a real Kafka broker
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: fuzz
 RUNS ?= 1000000

@@ -45,7 +45,7 @@ from daemon.warming import Handful
 from daemon.watch import Budget, Settings, Watch, Watched, shares
 from processors.base import Monitor
 from processors.packing import unpack
-from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec, Profile
+from processors.profile import BINARY, HOUR_US, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec, Profile
 from processors.registry import monitors
 from processors.rows import Names, Scalars
 
@@ -360,17 +360,22 @@ def _any_of(models: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Settings:
-    alerts = config.alerts
+    alerts, pane_us = config.alerts, int(config.time.pane)
+
+    def wait_of(model: str) -> int:
+        return int(of_model(model).labels.wait or config.labels.wait)
+
     return Settings(
-        pane_us=int(config.time.pane),
+        pane_us=pane_us,
         window_events=config.window.events,
         window_span=int(config.window.max_span),
         window_min_events=config.window.min_events,
         window_min_span=int(config.window.min_span),
         budget=Budget(1 / alerts.false_alarms.horizon, 1 / alerts.fleet_false_alarms.horizon),
-        retire_after=lambda model: int(of_model(model).retire_after or 0),
-        label_wait=lambda model: int(of_model(model).labels.wait or config.labels.wait),
-        longest_wait=max(int(of_model(name).labels.wait or config.labels.wait) for name in ("*", *config.models)),
+        # Not before the last cohort is final: the wait after the end of its hour.
+        retire_after=lambda model: max(int(of_model(model).retire_after or 0), wait_of(model) + HOUR_US + pane_us),
+        label_wait=wait_of,
+        longest_wait=max(wait_of(name) for name in ("*", *config.models)),
     )
 
 

@@ -31,6 +31,8 @@ from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
 _TAIL = 0.9
+_EFFECT, _LEAST_EFFECT = 0.02, 0.005
+"""What does not matter unless somebody said so: of a usual error rate, and of a small one."""
 _COUNTS = ("hits", "n", "binary", "true", "said")
 _WORST = 5
 """Segments that an alert names."""
@@ -41,9 +43,9 @@ _WHOLE_SHARE = 4.0
 class ConceptDriftSettings(MonitorSettings):
     """When more errors matter."""
 
-    min_effect: float = Field(0.02, gt=0, lt=1)
-    """Rises of the error rate by less than this are not worth an alert (absolute); of a rate so small that this would
-    more than half it again, by less than half of it, or than a quarter of this."""
+    min_effect: float | None = Field(None, gt=0, lt=1)
+    """Rises of the error rate by less than this are not worth an alert (absolute). null: by less than 0.02, or than
+    half of the rate where that is less, but at least 0.005."""
     critical_effect: float = Field(0.1, gt=0, le=1)
     """From this rise of the error rate on an alert is critical."""
     warmup: int = Field(200, ge=50)
@@ -64,8 +66,8 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         super().__init__(settings)
         self._detector = Rates(
             direction="up",
-            min_effect=settings.min_effect,
-            least_effect=settings.min_effect / 4,
+            min_effect=settings.min_effect or _EFFECT,
+            least_effect=settings.min_effect or _LEAST_EFFECT,
             warmup=settings.warmup,
             doubling=True,
         )
