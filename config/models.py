@@ -99,7 +99,7 @@ class ModelConfig(Section):
     reference: Path | None = None
     """NDJSON events, as served, that show what is normal; the first panes if not given."""
     retire_after: Positive | None = None
-    """Retire a version after this long without a prediction; `labels.wait` if not given, never less."""
+    """Retire a version after this long without a prediction, but not before its last cohort is final."""
     owner: str | None = None
     """Who answers for the model; shown in its alerts."""
     routing: dict[str, str] = Field(default_factory=dict)

@@ -375,7 +375,6 @@ def _settings(config: Config, of_model: Callable[[str], ModelConfig]) -> Setting
         # Not before the last cohort is final: the wait after the end of its hour.
         retire_after=lambda model: max(int(of_model(model).retire_after or 0), wait_of(model) + HOUR_US + pane_us),
         label_wait=wait_of,
-        longest_wait=max(wait_of(name) for name in ("*", *config.models)),
     )
 
 

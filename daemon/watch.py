@@ -31,7 +31,6 @@ log = structlog.get_logger()
 CONCEPT_DRIFT = "concept_drift"
 """The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
 
-WAIT = "wait_us"
 EXAMPLES = 5
 """Ids of events that an alert names."""
 
@@ -108,7 +107,6 @@ class Settings:
     """By model: how long a version may be without predictions."""
     label_wait: Callable[[str], int]
     """By model: how long labels are waited for."""
-    longest_wait: int
 
 
 class Watch:
@@ -486,20 +484,18 @@ class _Coverage(Mapping[str, Any]):
         self._counts, self._keep_rate, self._settings = counts, keep_rate, settings
 
     def __getitem__(self, model: str) -> Any:
-        if model == WAIT:
-            return self._settings.longest_wait
         counts = self._counts[model]
         return {
             "coverage": counts["outcomes"] / max(counts["predictions"], 1),
             "keep_rate": self._keep_rate,
-            WAIT: self._settings.label_wait(model),
+            "wait_us": self._settings.label_wait(model),
         }
 
     def __iter__(self) -> Iterator[str]:
-        return iter((WAIT, *self._counts))
+        return iter(self._counts)
 
     def __len__(self) -> int:
-        return 1 + len(self._counts)
+        return len(self._counts)
 
 
 def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, end: int) -> ExplanationRows:

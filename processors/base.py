@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from processors.profile import GroupKey, Profile
-from processors.rows import Ints
+from processors.profile import HOUR_US, GroupKey, Profile
+from processors.rows import Ints, Longs
 
 Consumes = Literal["predictions", "outcomes", "both", "signals", "explanations", "readings"]
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["retrain", "rollback", "recalibrate", "fix_feature", "check_labels", "reweigh", "scale", "none"]
+
+_A_WEEK_US = 7 * 24 * HOUR_US
 
 State = dict[str, Any]
 """What a monitor remembers: a tree that `packing.pack` takes."""
@@ -132,11 +134,16 @@ class Judging:
     readings: tuple[Reading, ...] = ()
     """Readings of this pane from all other monitors, for those that consume readings."""
     coverage: Mapping[str, Any] = field(default_factory=dict)
-    """Label coverage and keep-rate by model, from the ledger: {model: {"coverage", "keep_rate"}}."""
+    """What is known of labels by model, from the ledger: {model: {"coverage", "keep_rate", "wait_us"}}."""
     window_min_events: int = 1
     """A window that spans enough but holds fewer events than this waits for more."""
     window_min_span: int = 0
     """A window that holds enough but spans less than this waits, so that a fast key does not read out each pane."""
+
+    def label_waits(self, groups: Ints) -> Longs:
+        """How long labels are waited for (microseconds), by the models of these groups; a week where nobody said."""
+        known = [self.coverage.get(self.profile.groups[group].model, {}) for group in groups.tolist()]
+        return np.array([each.get("wait_us", _A_WEEK_US) for each in known], np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,11 @@ class Cohorts:
             "after_final": np.zeros(0, np.int64),
         }
 
-    def add(self, state: State, pane: Entries, context: Judging, wait_us: int) -> Ready:
+    def add(self, state: State, pane: Entries, context: Judging) -> Ready:
         """Take in one pane's entries and give what is ready; changes `state` in place."""
         pane = self._admitted(state, pane.renamed(pane.unit & ~1))
         self._shelf.add(state["runs"], pane)
-        self._note(state, pane, context, wait_us)
+        self._note(state, pane, context)
         return self._read(state, context)
 
     def deadline(self, state: State, span: int, enough: int) -> int | None:
@@ -98,7 +98,7 @@ class Cohorts:
         np.add.at(state["after_final"], cube.group_of(pane.unit[rows]), pane.value[rows])
         return pane.take(~outside)
 
-    def _note(self, state: State, pane: Entries, context: Judging, wait_us: int) -> None:
+    def _note(self, state: State, pane: Entries, context: Judging) -> None:
         """Open cohorts that are new, and note what is fresh in each."""
         units = np.unique(pane.unit)
         if not len(units):
@@ -106,8 +106,8 @@ class Cohorts:
         known = state["table"]["unit"]
         new = units[~np.isin(units, known)]
         if len(new):
-            ends = cube.hour_of(new) + HOUR_US
-            final_at = np.where(ends + wait_us > context.end, ends + wait_us, context.end + wait_us)
+            ends, wait = cube.hour_of(new) + HOUR_US, context.label_waits(cube.group_of(new))
+            final_at = np.where(ends + wait > context.end, ends + wait, context.end + wait)
             opened = np.zeros(len(new), np.int64)
             # The first reading waits for a span, and for the hour to be over.
             read_at = np.maximum(ends - context.window_span, context.start)

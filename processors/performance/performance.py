@@ -28,8 +28,6 @@ from processors.rows import Ints
 from processors.slices import OutcomeRows
 from processors.windows import Due, Windows
 
-_WAIT_US = 7 * 24 * HOUR_US
-
 
 class PerformanceSettings(MonitorSettings):
     """What is measured besides the fixed list, and how much is remembered."""
@@ -114,8 +112,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         return state
 
     def _ask_cohorts(self, state: State, pane: Entries, context: Judging, request: Request) -> None:
-        wait_us = int(context.coverage.get("wait_us", _WAIT_US))
-        ready = self._cohorts.add(state["cohorts"], pane, context, wait_us)
+        ready = self._cohorts.add(state["cohorts"], pane, context)
         columns = (cube.group_of(ready.unit), cube.hour_of(ready.unit), ready.revision, ready.final, ready.early)
         frames = []
         for group, hour, revision, final, early in zip(*(column.tolist() for column in columns), strict=True):

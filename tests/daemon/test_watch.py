@@ -74,7 +74,7 @@ class World:
         settings = Settings(
             pane_us=PANE, window_events=100, window_span=HOUR, window_min_events=10, window_min_span=0,
             budget=Budget(1e-12, 3e-12),
-            retire_after=lambda _: retire, label_wait=lambda _: HOUR, longest_wait=HOUR,
+            retire_after=lambda _: retire, label_wait=lambda _: HOUR,
         )  # fmt: skip
         self.watch = Watch(self.profile, [Watched(each, 0.5, wants) for each in monitors], settings)
         self._decoder = decoder()

@@ -103,7 +103,7 @@ def test_windows_see_first_labels_only() -> None:
 
 def test_a_cohort_is_final_when_labels_stop_waiting_and_nothing_is_added_after() -> None:
     """Its last reading says so; what comes later is in the total and in its `after_final`."""
-    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), coverage={"wait_us": DAY_US})
+    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), coverage={"m": {"wait_us": DAY_US}})
     events = [outcome(i, 1, 1, ts=FIRST_HOUR + i) for i in range(4)]
     run.add(events, FIRST_HOUR)
     assert by_series(run.add([], FIRST_HOUR + HOUR_US), "cohort")["accuracy"].details["final"] is False
@@ -119,7 +119,7 @@ def test_a_cohort_is_final_when_labels_stop_waiting_and_nothing_is_added_after()
 
 def test_a_backfill_waits_from_when_it_came() -> None:
     """Predictions of long ago get a cohort too, open for as long as labels are waited for."""
-    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), coverage={"wait_us": DAY_US})
+    run = Run(Performance(PerformanceSettings()), Profile({"m": SPECS["binary"]}), coverage={"m": {"wait_us": DAY_US}})
     run.add([outcome(0, 1, 1, ts=FIRST_HOUR - 30 * DAY_US)], FIRST_HOUR)
     run.add([outcome(1, 1, 0, ts=FIRST_HOUR - 30 * DAY_US + 1)], FIRST_HOUR + HOUR_US)
     final = by_series(run.add([], FIRST_HOUR + DAY_US), "cohort", final=True)["accuracy"]
