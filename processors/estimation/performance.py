@@ -1,9 +1,9 @@
 """Estimated performance: how good is a classifier likely to be now, before any label has come?
 
 A model that says .8 and used to be right four times in five when it did is expected to be right four times in five
-again. What scores are worth is learnt from outcomes as their labels come (`estimated_calibration`); each window of
+again. What scores are worth is learnt from outcomes as their labels come (`calibration`); each window of
 predictions then gives expected accuracy, precision, recall, F1 and area under the ROC curve, with intervals
-(`estimated_measures`), of the model and of each segment. It is confidence-based performance estimation [1] for streams:
+(`measures`), of the model and of each segment. It is confidence-based performance estimation [1] for streams:
 counts of scores instead of rows, so cost and memory are bounded and nothing is looked at twice.
 
 It holds as long as a score means what it meant. So each estimate says whether it can be relied on (the scores were
@@ -25,14 +25,12 @@ from pydantic import Field
 from processors.base import Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.detectors import budget
 from processors.detectors.rates import Rates
+from processors.estimation import counts, doubts, shift
+from processors.estimation.expected import Learnt, estimated, turned_out
+from processors.estimation.said import Said, alert, errors, estimates
+from processors.estimation.waiting import Estimated
 from processors.performance import entries as cube
-from processors.performance import estimated_counts as counts
-from processors.performance import estimated_doubts as doubts
-from processors.performance import estimated_shift as shift
 from processors.performance.entries import Entries, Shelf
-from processors.performance.estimated_said import Said, alert, errors, estimates
-from processors.performance.estimated_windows import Estimated
-from processors.performance.estimating import Learnt, estimated, turned_out
 from processors.profile import BINARY, Profile
 from processors.registry import register
 from processors.rows import Ints
@@ -87,7 +85,7 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         self._detector = Rates(direction="up", min_effect=settings.min_effect, warmup=settings.warmup)
 
     def measure(self, rows: BothRows, profile: Profile, sealed: Any) -> Summary:
-        """Counts by facet and score (`estimated_counts`); `sealed` is the table of doubts."""
+        """Counts by facet and score (`counts`); `sealed` is the table of doubts."""
         return cube.to_summary(counts.measured(rows, profile, self.settings.ranked_classes, sealed))
 
     def merge(self, a: Summary, b: Summary) -> Summary:

@@ -19,13 +19,12 @@ from pydantic import Field
 from processors.base import Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.distinct import distinct
 from processors.drift import samples
+from processors.estimation import counts, shift
+from processors.estimation.said import Said
+from processors.estimation.waiting import Estimated
 from processors.kernels import scores
 from processors.performance import entries as cube
-from processors.performance import estimated_counts as counts
-from processors.performance import estimated_shift as shift
 from processors.performance.entries import Entries, Shelf
-from processors.performance.estimated_said import Said
-from processors.performance.estimated_windows import Estimated
 from processors.performance.intervals import Z, share
 from processors.profile import REGRESSION, Profile
 from processors.registry import register

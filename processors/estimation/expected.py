@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from processors.estimation import counts
+from processors.estimation.calibration import Calibration, Known
+from processors.estimation.measures import Expected, Measures, measures
 from processors.performance import entries as cube
-from processors.performance import estimated_counts as counts
 from processors.performance.entries import Entries
-from processors.performance.estimated_calibration import Calibration, Known
-from processors.performance.estimated_measures import Expected, Measures, measures
 from processors.profile import BINARY, MULTICLASS, Profile
 from processors.rows import Bools, Floats, Ints, Longs
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from processors.base import State
-from processors.performance import estimated_counts as counts
+from processors.estimation import counts
+from processors.estimation.calibration import Calibration
 from processors.performance.entries import Entries
-from processors.performance.estimated_calibration import Calibration
 from processors.rows import Longs
 
 _SETTLED = 16_000

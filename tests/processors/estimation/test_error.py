@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from processors.checks import check_monitor
-from processors.performance.estimated_error import EstimatedError, EstimatedErrorSettings
+from processors.estimation.error import EstimatedError, EstimatedErrorSettings
 from processors.profile import REGRESSION, ModelSpec, Profile
 from processors.slices import BothRows
 from tests.processors.panes import NO_SIGNALS, PANE, Run, outcomes, predictions

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from processors.base import Reading
-from processors.performance.estimated import EstimatedPerformance, EstimatedPerformanceSettings
+from processors.estimation.performance import EstimatedPerformance, EstimatedPerformanceSettings
 from processors.profile import ModelSpec, Profile
 from processors.rows import Predictions
 from processors.slices import BothRows

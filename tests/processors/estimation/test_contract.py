@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from processors.checks import check_monitor
-from processors.performance.estimated import EstimatedPerformance, EstimatedPerformanceSettings
+from processors.estimation.performance import EstimatedPerformance, EstimatedPerformanceSettings
 
 EAGER = EstimatedPerformanceSettings(
     min_labels=50, segment_labels=50, alert_labels=100, warmup=50, labels=1_000, windows=2, entries=10_000

@@ -11,9 +11,9 @@ import numpy as np
 
 from processors.base import State
 from processors.detectors.projection import sampling_error, total_variation
+from processors.estimation import counts
 from processors.kernels.binning import WIDTH
 from processors.performance import entries as cube
-from processors.performance import estimated_counts as counts
 from processors.performance.entries import Entries
 from processors.profile import Profile
 from processors.rows import Ints, Longs

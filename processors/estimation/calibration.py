@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from processors.estimation import counts
 from processors.kernels import isotonic
-from processors.performance import estimated_counts as counts
 from processors.performance.entries import Entries
 from processors.rows import Bools, Floats, Ints, Longs
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processors.performance import estimated_counts as counts
-from processors.performance.estimated_calibration import Known
+from processors.estimation import counts
+from processors.estimation.calibration import Known
 from processors.performance.intervals import share, wilson
 from processors.rows import Bools, Floats, Ints, Longs
 

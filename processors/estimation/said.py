@@ -11,8 +11,8 @@ import numpy as np
 
 from processors.base import Finding, Judging, Reading
 from processors.detectors.change import Change
-from processors.performance.estimated_measures import BINARY_MEASURES, MACRO_MEASURES
-from processors.performance.estimating import Estimates
+from processors.estimation.expected import Estimates
+from processors.estimation.measures import BINARY_MEASURES, MACRO_MEASURES
 from processors.profile import BINARY, Profile
 from processors.rows import Floats
 from processors.wording import basis, model_words, percent

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from processors.performance.estimated_calibration import Known
-from processors.performance.estimated_counts import facet_of
-from processors.performance.estimated_measures import Expected, Measures, measures
+from processors.estimation.calibration import Known
+from processors.estimation.counts import facet_of
+from processors.estimation.measures import Expected, Measures, measures
 
 Floats = npt.NDArray[np.float64]
 
