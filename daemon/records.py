@@ -67,6 +67,14 @@ class Run:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def extend(self, run: Run) -> None:
+        """Append the records that come next."""
+        self.offsets += run.offsets
+        self.timestamps += run.timestamps
+        self.keys += run.keys
+        self.values += run.values
+        self.headers += run.headers
+
     def part(self, start: int, stop: int) -> Run:
         """Some of the records, by row."""
         columns = (self.offsets, self.timestamps, self.keys, self.values, self.headers)

@@ -7,47 +7,52 @@ the rest waits here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable
 
-from daemon.records import Partition
+from daemon.records import Partition, Run
 
 
 class Held:
     """Fetched records by partition, handed out in order and in pieces."""
 
     def __init__(self) -> None:
-        self._records: dict[Partition, list[Any]] = {}
+        self._runs: dict[Partition, Run] = {}
+        self._begin: dict[Partition, int] = {}
+        """How many records of each run were handed out."""
 
-    def put(self, fetched: Mapping[Partition, Sequence[Any]]) -> None:
+    def put(self, fetched: Iterable[Run]) -> None:
         """Take what a fetch brought."""
-        for partition, records in fetched.items():
-            self._records.setdefault(partition, []).extend(records)
+        for run in fetched:
+            held = self._runs.get(run.partition)
+            if held is None:
+                self._runs[run.partition], self._begin[run.partition] = run, 0
+            else:
+                held.extend(run)
 
-    def take(self, most: int, paused: Collection[Partition]) -> dict[Partition, list[Any]]:
+    def take(self, most: int, paused: Collection[Partition]) -> list[Run]:
         """At most so many records, of partitions that aren't paused."""
-        taken: dict[Partition, list[Any]] = {}
-        for partition in [each for each in self._records if each not in paused]:
+        taken: list[Run] = []
+        for partition in [each for each in self._runs if each not in paused]:
             if most <= 0:
                 break
-            records = self._records[partition]
-            taken[partition] = records[:most]
-            rest = records[most:]
-            most -= len(taken[partition])
-            if rest:
-                self._records[partition] = rest
-            else:
-                del self._records[partition]
+            run, begin = self._runs[partition], self._begin[partition]
+            end = min(begin + most, len(run))
+            taken.append(run.part(begin, end))
+            most -= end - begin
+            self._begin[partition] = end
+            if end == len(run):
+                self.drop([partition])
         return taken
 
     def waiting(self, paused: Collection[Partition]) -> bool:
         """Is there anything that may be handed out?"""
-        return any(partition not in paused for partition in self._records)
+        return any(partition not in paused for partition in self._runs)
 
     def __contains__(self, partition: Partition) -> bool:
-        return partition in self._records
+        return partition in self._runs
 
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget what is held of these: it will be fetched again, or is not ours any more."""
         for partition in partitions:
-            self._records.pop(partition, None)
+            self._runs.pop(partition, None)
+            self._begin.pop(partition, None)

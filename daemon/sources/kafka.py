@@ -74,8 +74,9 @@ class KafkaSource(Source):
             self._guarded(self._fetch, max_wait_s, max_records)
         self._take_decisions(polled)
         self._lose_disowned(polled)
-        fetched = self._held.take(max_records, self._paused | self._unsettled)
-        polled.runs = [self._hand_out(partition, batch) for partition, batch in fetched.items()]
+        polled.runs = self._held.take(max_records, self._paused | self._unsettled)
+        for run in polled.runs:
+            self._note_handed_out(run)
         if self._unsettled:
             self._guarded(self._settle, polled)
         if self._ends.due:
@@ -189,12 +190,11 @@ class KafkaSource(Source):
         except OutOfRange as error:
             self._unsettle(error.partitions)
 
-    def _hand_out(self, partition: Partition, batch: list[Any]) -> Run:
-        run = self._transport.run(partition, batch)
-        self._positions[partition] = Position(run.offsets[-1] + 1, self._positions[partition].topic_id)
-        self._ends.doubt(partition)
+    def _note_handed_out(self, run: Run) -> None:
+        topic_id = self._positions[run.partition].topic_id
+        self._positions[run.partition] = Position(run.offsets[-1] + 1, topic_id)
+        self._ends.doubt(run.partition)
         self._unsure = True
-        return run
 
     def _take_decisions(self, polled: Polled) -> None:
         """Take over what the group decided. A partition that stays ours throughout was neither revoked nor assigned."""

@@ -6,9 +6,9 @@ Where to go on, what is missing and what is evidence of an end is decided above 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from config.streams import Kafka
 from daemon.records import Partition, Position, Run
@@ -78,8 +78,8 @@ class Transport(ABC):
         """Join the group."""
 
     @abstractmethod
-    def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
-        """Records of running partitions, in order; more than `most` if they are fetched already.
+    def fetch(self, max_wait_s: float, most: int) -> list[Run]:
+        """Records of running partitions, in order and none empty; more than `most` if they are fetched already.
 
         Raises `OutOfRange`.
         """
@@ -87,10 +87,6 @@ class Transport(ABC):
     @abstractmethod
     def decisions(self) -> Iterator[Decision]:
         """What the group decided since the last call."""
-
-    @abstractmethod
-    def run(self, partition: Partition, records: Sequence[Any]) -> Run:
-        """Records that `fetch` brought, in columns."""
 
     @abstractmethod
     def start(self, offsets: Mapping[Partition, int], running: Collection[Partition]) -> None:

@@ -115,7 +115,7 @@ class Confluent(Transport):
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
 
-    def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
+    def fetch(self, max_wait_s: float, most: int) -> list[Run]:
         """See `Transport`. Waits for one record, then takes what is there: librdkafka waits for all it is asked for."""
         self._raise_worst()
         with self._translated():
@@ -129,7 +129,7 @@ class Confluent(Transport):
                 found.setdefault((message.topic(), message.partition()), []).append(message)
             else:
                 others.append(message)
-        taken = dict(self._taken(found))
+        taken = [_run(partition, records) for partition, records in self._taken(found)]
         for message in others:  # after the records: an end lies behind those that came with it
             self._note(message)
         return taken
@@ -137,16 +137,6 @@ class Confluent(Transport):
     def decisions(self) -> Iterator[Decision]:
         while self._decided:
             yield self._decided.popleft()
-
-    def run(self, partition: Partition, records: Sequence[Any]) -> Run:
-        return Run(
-            partition,
-            [record.offset() for record in records],
-            [_timestamp(*record.timestamp()) for record in records],
-            [record.key() for record in records],
-            [record.value() for record in records],
-            [record.headers() or () for record in records],
-        )
 
     def start(self, offsets: Mapping[Partition, int], running: Collection[Partition]) -> None:
         self._next |= offsets
@@ -378,6 +368,17 @@ def _uuid(topic_id: Any) -> str:
     halves = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
     number = (halves[0] % 2**64) << 64 | halves[1] % 2**64
     return str(UUID(int=number)) if number else ""
+
+
+def _run(partition: Partition, messages: Sequence[Any]) -> Run:
+    return Run(
+        partition,
+        [message.offset() for message in messages],
+        [_timestamp(*message.timestamp()) for message in messages],
+        [message.key() for message in messages],
+        [message.value() for message in messages],
+        [message.headers() or () for message in messages],
+    )
 
 
 def _timestamp(kind: int, ms: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from daemon.records import Partition, Position, Run
 from daemon.sources.base import SourceError
 from daemon.sources.resumption import Extent
 from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
+from daemon.sources.transports.record_batches import columnar, run_of
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
@@ -81,29 +82,20 @@ class KafkaPython(Transport):
     def connect(self) -> None:
         with _translated():
             self._consumer = opened(KafkaConsumer, **self._options())
+            columnar(self._consumer)
             self._listener.consumer = self._consumer
             # kafka-python 3.0.12 doesn't hand the option on: a topic that was deleted would be made again by asking
             self._consumer._cluster.config["allow_auto_create_topics"] = False  # noqa: SLF001 - there is no public way
             self._consumer.subscribe(self._topics, listener=self._listener)
         self._hear_of_topics()
 
-    def fetch(self, max_wait_s: float, most: int) -> Mapping[Partition, Sequence[Any]]:
+    def fetch(self, max_wait_s: float, most: int) -> list[Run]:
         with _translated():
             found = self._consumer.poll(int(max_wait_s * 1000), WHOLE_FETCHES)
-        return {_ours(each): records for each, records in found.items()}
+        return [run_of(_ours(each), records) for each, records in found.items()]
 
     def decisions(self) -> Iterator[Decision]:
         return self._listener.taken()
-
-    def run(self, partition: Partition, records: Sequence[Any]) -> Run:
-        return Run(
-            partition,
-            [record.offset for record in records],
-            [record.timestamp for record in records],
-            [record.key for record in records],
-            [record.value for record in records],
-            [record.headers for record in records],
-        )
 
     def start(self, offsets: Mapping[Partition, int], running: Collection[Partition]) -> None:
         for partition, offset in offsets.items():
