@@ -1,7 +1,7 @@
 """Samples by which a monitor chooses its own coordinates, such as the error that only one in ten exceeds.
 
 Each pane brings the bottom-16 values by hash of each base group that still waits; panes' samples merge like counts do.
-`Collected` holds them until there are enough to choose from.
+They are collected in the monitor's state until there are enough to choose from.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from processors.distinct import counted, distinct
+from processors.base import Summary
+from processors.distinct import distinct
 from processors.kernels import isotonic, scores
 from processors.kernels.binning import ABSENT, CATEGORICAL, NUMERIC, WIDTH
 from processors.performance import entries as cube
@@ -232,10 +233,10 @@ def _memberships(rows: PredictionRows | OutcomeRows, row: Longs) -> tuple[Ints, 
     return np.repeat(rows.member_group, size), at
 
 
-def rows_by_group(entries: Entries) -> tuple[Ints, Longs]:
-    """Predictions counted of each group."""
+def rows_by_group(entries: Entries) -> Summary:
+    """How many predictions were counted of each group, as column `n`."""
     rows = entries.take((entries.what == cube.COUNT) & (entries.code == ROWS))
-    return cube.group_of(rows.unit).astype(np.int32), rows.value
+    return Summary(cube.group_of(rows.unit).astype(np.int32), {"n": rows.value})
 
 
 def outcomes_by_unit(entries: Entries) -> tuple[Longs, Longs]:
@@ -247,9 +248,3 @@ def outcomes_by_unit(entries: Entries) -> tuple[Longs, Longs]:
     # The facets of any one class are as many as there are outcomes.
     mine = class_of(facet) == first[place]
     return units, np.bincount(place[mine], entries.value[mine], len(units)).astype(np.int64)
-
-
-def ticks_of(units: Longs) -> tuple[Longs, Longs]:
-    """Distinct groups of units, and how many units each has."""
-    groups, sizes = counted(cube.group_of(units))
-    return groups, sizes

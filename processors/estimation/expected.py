@@ -41,8 +41,8 @@ class Estimates:
     known: Bools
     binary: Bools
 
-    def columns(self, which: Bools) -> dict[str, Floats]:
-        """Value, low and high of some windows."""
+    def columns(self, which: Bools | int) -> dict[str, Floats]:
+        """Value, low and high of some windows, or of one."""
         return {name: getattr(self.measures, name)[which] for name in ("value", "low", "high")}
 
 

@@ -23,6 +23,11 @@ BINARY_MEASURES = ("accuracy", "precision", "recall", "f1", "roc_auc")
 MACRO_MEASURES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc")
 
 
+def names_of(binary: bool) -> tuple[str, ...]:
+    """By which names the five measures of a model go."""
+    return BINARY_MEASURES if binary else MACRO_MEASURES
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """Predictions by unit, facet and score, how many, and what is known of them. `units` is how many units there are.

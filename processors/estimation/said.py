@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -11,11 +11,14 @@ import numpy as np
 
 from processors.base import Finding, Judging, Reading
 from processors.detectors.change import Change
-from processors.estimation.expected import Estimates
-from processors.estimation.measures import BINARY_MEASURES, MACRO_MEASURES
-from processors.profile import BINARY, Profile
+from processors.estimation.waiting import Checked
+from processors.profile import Profile
 from processors.rows import Floats
+from processors.windows import Due
 from processors.wording import basis, model_words, percent
+
+_FEWEST_CHECKED = 30
+"""Labels of a window below which its estimate is not compared with what they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +55,42 @@ class Said:
         )
 
 
-def estimates(said: Said, found: Estimates, at: int, labels: int) -> list[Reading]:
-    """Readings of one window's estimates, which rest on so many labels."""
+def of_closed(monitor: str, due: Due, context: Judging, why: Sequence[str]) -> list[Said]:
+    """What the readings of each window that closed begin with."""
+    columns = (due.keys, due.start, due.end, due.summary["n"])
+    rows = zip(*(column.tolist() for column in columns), why, strict=True)
+    return [Said(context, monitor, *row) for row in rows]
+
+
+def of_checked(monitor: str, checked: Checked, context: Judging) -> Iterator[tuple[int, Said]]:
+    """Place and beginning of the readings of each window of which labels enough have come."""
+    for at in np.flatnonzero(checked.table["seen"] >= _FEWEST_CHECKED).tolist():
+        group, start, end, n, seen = (int(checked.table[name][at]) for name in ("group", "start", "end", "n", "seen"))
+        yield at, Said(context, monitor, group, start, end, seen, coverage=min(seen / max(n, 1), 1.0))
+
+
+def estimates(
+    said: Said, names: Sequence[str], estimate: Mapping[str, Floats], support: float, labels: int
+) -> list[Reading]:
+    """Readings of one window's estimates (value, low and high of each name), which rest on so many labels."""
     details: dict[str, Any] = {"labels": labels, "reliable": not said.why} | ({"why": said.why} if said.why else {})
-    names = BINARY_MEASURES if found.binary[at] else MACRO_MEASURES
-    rows = found.measures
-    readings = [
-        said.reading(f"estimated_{name}", rows.value[at, place], (rows.low[at, place], rows.high[at, place]), details)
-        for place, name in enumerate(names)
-    ]
-    return [*readings, said.reading("estimate_support", found.support[at], None, details)]
-
-
-def errors(said: Said, estimate: Mapping[str, Floats], realised: Floats) -> list[Reading]:
-    """Estimated minus realised, with how far off the estimate allowed for (its interval, around 0)."""
-    binary = said.context.profile.task(said.group) == BINARY
     readings = []
-    for place, name in enumerate(BINARY_MEASURES if binary else MACRO_MEASURES):
+    for place, name in enumerate(names):
+        value, low, high = (estimate[part][place] for part in ("value", "low", "high"))
+        readings.append(said.reading(f"estimated_{name}", value, (low, high), details))
+    return [*readings, said.reading("estimate_support", support, None, details)]
+
+
+def errors(said: Said, names: Sequence[str], estimate: Mapping[str, Floats], realised: Floats) -> list[Reading]:
+    """Estimated minus realised, with how far off the estimate allowed for (its interval, around 0)."""
+    readings = []
+    for place, name in enumerate(names):
         value, low, high = (float(estimate[part][place]) for part in ("value", "low", "high"))
         truth = float(realised[place])
-        if not np.isfinite([value, truth]).all():
-            continue
-        details = {"estimated": value, "realised": truth}
-        bounds = (value - high, value - low)
-        readings.append(said.reading(f"estimation_error_{name}", value - truth, bounds, details))
+        if isfinite(value) and isfinite(truth):
+            details = {"estimated": value, "realised": truth}
+            bounds = (value - high, value - low)
+            readings.append(said.reading(f"estimation_error_{name}", value - truth, bounds, details))
     return readings
 
 

@@ -31,11 +31,18 @@ class Checked:
     estimates: dict[str, Floats]
     unit: Longs
 
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def estimate(self, at: int) -> dict[str, Floats]:
+        """Value, low and high of one window."""
+        return {name: rows[at] for name, rows in self.estimates.items()}
+
 
 _NOTHING_DUE = Checked({}, {}, np.zeros(0, np.int64))
 
 
-class Estimated:
+class Waiting:
     """The windows of all groups. Holds no data itself; the state is a tree."""
 
     def __init__(self, most_of_group: int, most: int, width: int) -> None:
@@ -56,7 +63,7 @@ class Estimated:
         """Let windows of these groups wait; `bounds` has start, end, n and until, one a group."""
         if not len(groups):
             return
-        self.grow(state, int(groups.max()) + 1)
+        self._grow(state, int(groups.max()) + 1)
         number = state["number"][groups]
         new = {"group": groups, "number": number, **bounds, "seen": state["open_seen"][groups]}
         table = {name: np.concatenate([state["table"][name], new[name]]).astype(np.int64) for name in _COLUMNS}
@@ -68,18 +75,19 @@ class Estimated:
 
     def close(self, state: State, groups: Ints, end: Longs) -> None:
         """What is predicted from `end` on belongs to the next window of these groups."""
-        self.grow(state, int(groups.max(initial=-1)) + 1)
+        self._grow(state, int(groups.max(initial=-1)) + 1)
         state["number"][groups] += 1
         state["open_since"][groups] = end
         state["open_seen"][groups] = 0
 
     def open_units(self, state: State, groups: Ints) -> Longs:
         """Unit of the outcomes of each group's window that is still open."""
+        self._grow(state, int(groups.max(initial=-1)) + 1)
         return np.asarray(cube.group_unit(groups) + state["number"][groups] + 1, np.int64)
 
     def units_of(self, state: State, group: Longs, time: Longs) -> Longs:
         """Unit of the window that predictions made then are in; -1 where it waits no more. Groups ascend."""
-        self.grow(state, int(group.max(initial=-1)) + 1)
+        self._grow(state, int(group.max(initial=-1)) + 1)
         number = np.where(time >= state["open_since"][group], state["number"][group], -1)
         table = state["table"]
         for one in np.unique(group[number < 0]).tolist():
@@ -143,8 +151,7 @@ class Estimated:
             over[np.argsort(table["end"], kind="stable")[: size - self._most]] = True
         return np.asarray(over)
 
-    def grow(self, state: State, size: int) -> None:
-        """Make room for so many groups."""
+    def _grow(self, state: State, size: int) -> None:
         before = len(state["number"])
         if size <= before:
             return
