@@ -91,7 +91,7 @@ class Pipeline:
         if ended:
             self._closing.finish()
         self._heartbeat()
-        # Deliver first: what a commit holds may leave once it is durable, which it never is if the next one is due at once.
+        # First: what a commit holds may leave once it is durable, which it never is where the next one is due at once.
         parts.checkpoint.deliver(0.0)
         if parts.checkpoint.due():
             self._commit()

@@ -98,7 +98,7 @@ def test_backgrounds_are_saved_and_restored_and_forgotten_with_their_version(tmp
         f"defaults: {{retire_after: 2m, explain: {{model_file: '{file.path}', features: [{', '.join(NAMES)}]}}}}\n"
     )
     first = events(300, ("m", "1"))
-    later = [event | {"id": f"later-{event['id']}", "ts": event["ts"] + 300} for event in events(300, ("m", "2"))]
+    later = [event | {"id": f"later-{event['id']}", "ts": event["ts"] + 7_200} for event in events(300, ("m", "2"))]
 
     def run(part: list[dict[str, Any]]) -> Any:
         written(stream, part)
