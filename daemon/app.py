@@ -42,7 +42,8 @@ from daemon.sources.base import Opening, Source
 from daemon.state.outbox import Outbox
 from daemon.state.store import Store
 from daemon.warming import Handful
-from daemon.watch import Budget, Settings, Watch, Watched, shares
+from daemon.watch import Settings, Watch
+from daemon.watched import Budget, Watched, shares
 from processors.base import Monitor
 from processors.packing import unpack
 from processors.profile import BINARY, HOUR_US, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec, Profile

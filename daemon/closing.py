@@ -106,7 +106,7 @@ class Closing:
         self.until = start + parts.timing.pane_us
         self._accounts.counts.update(parts.ledger.skip(self.until))
         judged = parts.watch.tick(start, self.until, parts.ledger.keep_rate)
-        self._say(start, *judged)
+        self._say(start, judged.readings, judged.findings)
 
     def _say(self, start: int, readings: list[Reading], findings: list[Finding], *, last: bool = False) -> None:
         parts, end = self._parts, self.until
@@ -118,21 +118,18 @@ class Closing:
                 parts.life.add_evidence(model, version, evidence)
         behind = self._catching_up.at(start, end, more_to_read=self._intake.more_to_read())
         notices = parts.life.close(end, findings, backfill=behind)
-        for key in parts.watch.retired:
+        ended = parts.watch.take_ended()
+        for key in ended.retired:
             if parts.explainer is not None:
                 parts.explainer.forget(key.model, key.version)
                 self._problems.pop((key.model, key.version), None)
             notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
-        for model in parts.watch.gone:
+        for model in ended.gone:
             notices += parts.life.withdraw(end, "retired", model=model)
-        for monitor, whose in parts.watch.restarted:
+        for monitor, whose in ended.restarted:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=whose)
-        for monitor, key in parts.watch.rebased:
+        for monitor, key in ended.rebased:
             notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
-        parts.watch.rebased.clear()
-        parts.watch.retired.clear()
-        parts.watch.gone.clear()
-        parts.watch.restarted.clear()
         notices += self._desk.carry_out(start, end, self._refuse)
         readings = [
             *readings,

@@ -5,82 +5,31 @@ A monitor that raises all the same is quarantined: the others go on, and a readi
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 import structlog
 
-from daemon.kept import PREFIX, Assignment, given_up, kept_of, key_of, reassigned
+from daemon.adoption import Adoption
+from daemon.kept import PREFIX, Assignment, given_up, kept_of, reassigned
+from daemon.label_counts import LabelCounts
 from daemon.ledger.ledger import Closed
-from daemon.ledger.open_panes import no_signals
-from daemon.references import Reference, References
+from daemon.located import PaneRows, located
+from daemon.references import References
 from daemon.sightings import Sightings
-from processors.base import Finding, Judging, Monitor, Reading, Summary, Verdict
-from processors.distinct import counted
+from daemon.watched import Budget, Watched
+from processors.base import Finding, Judging, Reading, Summary, Verdict
 from processors.packing import Part, parts, unpack
 from processors.profile import GroupKey, Profile
-from processors.rows import Cells, Explanations, Names
-from processors.slices import BothRows, ExplanationRows, OutcomeRows, PredictionRows, of_bases
+from processors.rows import Explanations
+from processors.slices import PredictionRows, of_bases
 
 log = structlog.get_logger()
 
-CONCEPT_DRIFT = "concept_drift"
-"""The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
-
 EXAMPLES = 5
 """Ids of events that an alert names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """False alarms that may be raised, per microsecond: by one model, and by all together."""
-
-    model: float
-    fleet: float
-
-    def per_model(self, models: int) -> float:
-        """What each of so many models may spend."""
-        return min(self.model, self.fleet / max(models, 1))
-
-
-@dataclass(slots=True)
-class Watched:
-    """A monitor at work: its state, what it sealed for measuring, and the models that it is for."""
-
-    monitor: Monitor[Any, Any]
-    share: float
-    wants: Callable[[str], bool] | None = None
-    """Which models it watches, by name; None: all."""
-    state: Any = None
-    sealed: Any = None
-    broken: str | None = None
-    """Why it was quarantined."""
-    adopted: dict[int, str] = field(default_factory=dict)
-    """Name of the reference that it adopted, by (model, version)."""
-    _asked: bool = False
-    _due: int | None = None
-
-    def __post_init__(self) -> None:
-        self.state = self.monitor.initial()
-
-    def put(self, state: Any) -> None:
-        """Let this be its state from now on."""
-        self.state, self._asked = state, False
-
-    def deadline(self) -> int | None:
-        """When (event time) it wants to be judged next even if nothing arrives; asked once after each change."""
-        if not self._asked:
-            self._due, self._asked = self.monitor.deadline(self.state), True
-        return self._due
-
-    @property
-    def key(self) -> str:
-        """What its state is kept under."""
-        return key_of(self.monitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +38,6 @@ class Judged:
 
     readings: list[Reading]
     findings: list[Finding]
-    predictions: PredictionRows
-    """For the explainer, which samples them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +56,20 @@ class Settings:
     """By model: how long labels are waited for."""
 
 
+@dataclass(slots=True)
+class Ended:
+    """What is over: alerts of it are void."""
+
+    retired: list[GroupKey] = field(default_factory=list)
+    """Versions."""
+    gone: list[str] = field(default_factory=list)
+    """Models whose last version was retired."""
+    restarted: list[tuple[str, str | None]] = field(default_factory=list)
+    """Monitors (and of which model; None: of all) that started anew on `restore`, or are gone."""
+    rebased: list[tuple[str, GroupKey]] = field(default_factory=list)
+    """(monitor, version)s that judge by another reference."""
+
+
 class Watch:
     """The profile and the monitors. `close` is the only way in."""
 
@@ -120,22 +81,18 @@ class Watch:
         references: References | None = None,
     ) -> None:
         self.profile, self.monitors, self._settings = profile, list(monitors), settings
-        self._references = references
-        self._referred: set[int] = set()
-        """(model, version)s whose reference was looked for."""
-        self.rebased: list[tuple[str, GroupKey]] = []
-        """(monitor, version)s that judge by another reference since this list was last cleared: alerts are void."""
-        self.retired: list[GroupKey] = []
-        """Versions retired since this list was last cleared."""
-        self.gone: list[str] = []
-        """Models whose last version was retired, since this list was last cleared."""
-        self.restarted: list[tuple[str, str | None]] = []
-        """Monitors (and of which model; None: of all) that started anew on `restore`, or are gone: alerts are void."""
+        self._adoption = None if references is None else Adoption(references, self.monitors)
+        self.ended = Ended()
+        """What ended since it was asked for last."""
         self.explained: set[tuple[str, str]] = set()
         """(model, version)s that were explained in the last pane."""
         self._seen = Sightings(lambda base: settings.retire_after(profile.groups[base].model))
-        self._counts: dict[str, Counter[str]] = {}
-        """Predictions and outcomes so far, by model."""
+        self._counts = LabelCounts()
+
+    def take_ended(self) -> Ended:
+        """What ended since this was asked last."""
+        ended, self.ended = self.ended, Ended()
+        return ended
 
     def close(
         self,
@@ -147,35 +104,23 @@ class Watch:
     ) -> Judged:
         """Measure and judge a pane. `explain` is given its predictions and answers with explanations to take in."""
         profile, start, end = self.profile, closed.start, closed.end
-        if self._references is not None:
-            self._refer(self._references, self._context(start, end, keep_rate, last=False))
-        duplicates = profile.base_of(closed.duplicates.model, closed.duplicates.version)
-        predictions = profile.locate_predictions(closed.predictions, start, end, duplicates)
-        profile.admit_labels(closed.outcomes)
-        known = profile.base_of(closed.outcomes.model, closed.outcomes.version) >= 0
-        outcomes = profile.locate_outcomes(closed.outcomes.take(known), start, end)
-        explanations = _explanations(profile, explain(predictions), start, end)
+        if self._adoption is not None:
+            self._adopt(self._adoption, self._context(start, end, keep_rate, last=False))
+        rows = located(profile, closed, explain)
         self.explained = {
-            (profile.groups[base].model, profile.groups[base].version) for base in set(explanations.base.tolist())
+            (profile.groups[base].model, profile.groups[base].version) for base in set(rows.explanations.base.tolist())
         }
-        signals = profile.locate_signals(closed.signals, start, end)
-        rows: dict[str, Any] = {
-            "predictions": predictions,
-            "outcomes": outcomes,
-            "both": BothRows(predictions, outcomes),
-            "signals": signals,
-            "explanations": explanations,
-        }
-        self._count(predictions, outcomes)
-        for base in set(signals.base.tolist()):
+        for base in self._counts.add(profile, rows.predictions, rows.outcomes):
+            self._seen.predicted(base, end)
+        for base in set(rows.signals.base.tolist()):
             self._seen.signalled(base, end)
         context = self._context(start, end, keep_rate, last=last)
         judged = self._judge(rows, context)
-        profile.learn(predictions)
+        profile.learn(rows.predictions)
         self._retire(end)
-        return Judged(*judged, predictions)
+        return Judged(*judged)
 
-    def tick(self, start: int, end: int, keep_rate: float) -> tuple[list[Reading], list[Finding]]:
+    def tick(self, start: int, end: int, keep_rate: float) -> Judged:
         """Judge a pane in which nothing arrived: only the monitors that asked for it by their deadline.
 
         After them those that consume readings, if there are any.
@@ -184,7 +129,7 @@ class Watch:
         context = self._context(start, end, keep_rate, last=False)
         judged = self._judge(None, context)
         self._retire(end)
-        return judged
+        return Judged(*judged)
 
     def deadline(self) -> int | None:
         """When (event time) a monitor wants to be judged next, or a version is retired, even if nothing arrives."""
@@ -197,9 +142,8 @@ class Watch:
         base = self.profile.number(model, version)
         found: dict[str, Any] = {}
         for watched in self.monitors:
-            ask = getattr(watched.monitor, "evidence", None)
-            if ask is not None and base >= 0 and watched.broken is None:
-                found |= ask(watched.state, base, self.profile)
+            if base >= 0 and watched.broken is None:
+                found |= watched.monitor.evidence(watched.state, base, self.profile)
         return found
 
     def accept(self, finding: Finding) -> bool:
@@ -208,7 +152,7 @@ class Watch:
         A feature gets new coordinates, too, for its values lie elsewhere now: every monitor of it learns it anew.
         """
         profile, key = self.profile, finding.group
-        meant = [watched for watched in self.monitors if _means(watched, finding)]
+        meant = [watched for watched in self.monitors if watched.found(finding)]
         bases = [base for base in profile.bases() if _is_of(profile.groups[base], key)]
         if not bases or not meant or not all(watched.monitor.accepts for watched in meant):
             return False
@@ -231,17 +175,11 @@ class Watch:
     def stage(self, put: Callable[[str, list[Part]], None], delete: Callable[[str], None], saved: set[str]) -> set[str]:
         """Write profile and states; `saved` are the names that the file holds. Returns those that it holds now."""
         put("profile", parts(self.profile.to_state()))
-        counts = {model: dict(counts) for model, counts in self._counts.items()}
-        put("watch", parts(self._seen.to_state() | {"counts": counts, "assigned": self._assigned()}))
+        more = {"counts": self._counts.to_state(), "assigned": self._assigned()}
+        put("watch", parts(self._seen.to_state() | more))
         names = {"profile", "watch"}
         for watched in self.monitors:
-            tree = {
-                "state": watched.state,
-                "sealed": watched.monitor.dump_sealed(watched.sealed),
-                "broken": watched.broken,
-                "adopted": watched.adopted,
-            }
-            put(watched.key, parts(tree))
+            put(watched.key, parts(watched.tree()))
             names.add(watched.key)
         for name in saved - names:
             if name.startswith(PREFIX):
@@ -255,7 +193,7 @@ class Watch:
         self.profile.load(unpack(items["profile"]))
         tree = unpack(items["watch"])
         self._seen.load(tree)
-        self._counts = {model: Counter(counts) for model, counts in tree["counts"].items()}
+        self._counts.load(tree["counts"])
         used: set[str] = set()
         now: list[Assignment] = []
         for watched in self.monitors:
@@ -265,12 +203,11 @@ class Watch:
                 log.info("monitor starts anew", monitor=watched.monitor.name)
                 continue
             used.add(kept.key)
-            watched.put(kept.state)
-            watched.sealed, watched.broken, watched.adopted = kept.sealed, kept.broken, kept.adopted
+            watched.go_on_from(kept)
         if "assigned" in tree:
-            self.restarted = reassigned(tree["assigned"], now, self._models())
+            self.ended.restarted = reassigned(tree["assigned"], now, self._models())
         else:
-            self.restarted = [(name, None) for name in given_up(items, used)]
+            self.ended.restarted = [(name, None) for name in given_up(items, used)]
 
     def _assigned(self) -> dict[str, list[str] | None]:
         """By the key of each monitor's state the models that it is for; None: all."""
@@ -283,49 +220,15 @@ class Watch:
     def _models(self) -> list[str]:
         return sorted({self.profile.groups[base].model for base in self.profile.bases()})
 
-    # References.
-
-    def _refer(self, references: References, context: Judging) -> None:
-        """Give the versions that are new their model's reference, before anything of them is measured.
-
-        Also at a start, those monitors that do not have it: they are new, or the file is another one.
-        """
-        for base in self.profile.bases():
-            if base in self._referred:
-                continue
-            self._referred.add(base)
-            model, version = self.profile.groups[base].model, self.profile.groups[base].version
-            name = references.name(model)
-            lacking = [watched for watched in self.monitors if name and _lacks(watched, base, model, name)]
-            reference = references.of(model, version) if lacking else None
-            if reference is not None:
-                log.info("reference adopted", model=model, version=version, file=name)
-                self._adopt(reference, lacking, base, name, context)
-
-    def _adopt(self, reference: Reference, lacking: Sequence[Watched], base: int, name: str, context: Judging) -> None:
-        profile, key, nothing = self.profile, self.profile.groups[base], np.zeros(0, np.int32)
-        profile.admit(reference.predictions, no_signals())
-        profile.admit_labels(reference.outcomes)
-        profile.adopt(key.model, key.version, reference.predictions)
-        predictions = profile.locate_predictions(reference.predictions, context.start, context.end, nothing)
-        outcomes = profile.locate_outcomes(reference.outcomes, context.start, context.end)
-        rows = {"predictions": predictions, "outcomes": outcomes, "both": BothRows(predictions, outcomes)}
-        for watched in lacking:
-            watched.adopted[base] = name
-            try:
-                verdict = watched.monitor.adopt(watched.state, rows[watched.monitor.consumes], context)
-            except Exception as error:  # as in judging
-                watched.broken = f"{type(error).__name__}: {error}"
-                log.exception("monitor quarantined", monitor=watched.monitor.name, pane=context.start)
-                continue
-            watched.put(verdict.state)
-            watched.sealed = verdict.sealed
-            if base in self._seen:
-                self.rebased.append((watched.monitor.name, key))
-
     # Steps.
 
-    def _judge(self, rows: Mapping[str, Any] | None, context: Judging) -> tuple[list[Reading], list[Finding]]:
+    def _adopt(self, adoption: Adoption, context: Judging) -> None:
+        """Give the versions that are new their reference, before anything of them is measured."""
+        for watched, base in adoption.refer(context):
+            if base in self._seen:
+                self.ended.rebased.append((watched.monitor.name, self.profile.groups[base]))
+
+    def _judge(self, rows: PaneRows | None, context: Judging) -> tuple[list[Reading], list[Finding]]:
         """All monitors on a pane's rows (None: nothing arrived), those that consume readings last."""
         readings: list[Reading] = []
         findings: list[Finding] = []
@@ -341,7 +244,7 @@ class Watch:
         return readings, findings
 
     def _judge_one(
-        self, watched: Watched, rows: Mapping[str, Any] | None, context: Judging, known: tuple[Reading, ...]
+        self, watched: Watched, rows: PaneRows | None, context: Judging, known: tuple[Reading, ...]
     ) -> Verdict:
         monitor = watched.monitor
         if watched.wants is not None:
@@ -352,19 +255,19 @@ class Watch:
                 return Verdict(watched.state)
             verdict = monitor.judge(watched.state, summary, replace(context, readings=known) if known else context)
         except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
-            watched.broken = f"{type(error).__name__}: {error}"
+            why = watched.quarantine(error)
             log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
-            return Verdict(watched.state, [_broken(monitor.name, watched.broken, context)])
+            return Verdict(watched.state, [_broken(monitor.name, why, context)])
         if rows is not None and any(finding.kind == "fired" for finding in verdict.findings):
             verdict = replace(verdict, findings=self._with_examples(watched, rows, verdict.findings))
         watched.put(verdict.state)
         watched.sealed = verdict.sealed
         return verdict
 
-    def _with_examples(self, watched: Watched, rows: Mapping[str, Any], findings: Sequence[Finding]) -> list[Finding]:
+    def _with_examples(self, watched: Watched, rows: PaneRows, findings: Sequence[Finding]) -> list[Finding]:
         """What fired, with the ids of a few rows of this pane that show it: those with the least hash, a fair draw."""
         monitor = watched.monitor
-        mine = rows.get(monitor.consumes)
+        mine = rows.of(monitor.consumes)
         found = []
         for finding in findings:
             shows = None
@@ -385,11 +288,11 @@ class Watch:
         deadline = watched.deadline()
         return deadline is None or deadline > context.end
 
-    def _measure(self, watched: Watched, rows: Mapping[str, Any]) -> Summary:
+    def _measure(self, watched: Watched, rows: PaneRows) -> Summary:
         monitor = watched.monitor
-        if monitor.consumes == "readings":
+        mine = rows.of(monitor.consumes)
+        if mine is None:
             return monitor.empty()
-        mine = rows[monitor.consumes]
         if watched.wants is not None:
             mine = of_bases(mine, self._wanted(watched.wants))
         if not len(mine) and not (monitor.consumes == "predictions" and len(mine.duplicates)):
@@ -413,16 +316,8 @@ class Watch:
             window_min_span=settings.window_min_span,
             pane_us=settings.pane_us,
             last=last,
-            coverage=_Coverage(self._counts, keep_rate, settings),
+            coverage=self._counts.coverage(keep_rate, settings.label_wait),
         )
-
-    def _count(self, predictions: PredictionRows, outcomes: OutcomeRows) -> None:
-        for kind, base in (("predictions", predictions.base), ("outcomes", outcomes.base[outcomes.counted])):
-            groups, counts = counted(base)
-            for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
-                self._counts.setdefault(self.profile.groups[group].model, Counter())[kind] += count
-                if kind == "predictions":
-                    self._seen.predicted(group, predictions.end)
 
     def _retire(self, end: int) -> None:
         """Let go of versions that have not predicted for long."""
@@ -435,86 +330,20 @@ class Watch:
         for watched in self.monitors:
             watched.put(watched.monitor.forget(watched.state, groups, series))
         for base in due:
-            self._referred.discard(base)
+            if self._adoption is not None:
+                self._adoption.forget(base)
             for watched in self.monitors:
                 watched.adopted.pop(base, None)
-        self.retired += keys
+        self.ended.retired += keys
         live = {self.profile.groups[base].model for base in self.profile.bases()}
         for model in sorted({key.model for key in keys} - live):
-            self._counts.pop(model, None)
-            self.gone.append(model)
-
-
-def shares(monitors: Sequence[Monitor[Any, Any]]) -> list[float]:
-    """How the budget is divided: half to concept drift, the rest by `alarm_share`.
-
-    Monitors of one name watch different models, so each has the whole share of that name.
-    """
-    rest = sum({monitor.name: monitor.alarm_share for monitor in monitors if monitor.name != CONCEPT_DRIFT}.values())
-    half = 0.5 if any(monitor.name == CONCEPT_DRIFT for monitor in monitors) else 0.0
-    return [
-        half if monitor.name == CONCEPT_DRIFT else (1 - half) * monitor.alarm_share / (rest or 1.0)
-        for monitor in monitors
-    ]
-
-
-def _means(watched: Watched, finding: Finding) -> bool:
-    """Is it the monitor that found this?"""
-    wanted = watched.wants is None or watched.wants(finding.group.model)
-    return wanted and watched.monitor.name == finding.monitor and watched.broken is None
+            self._counts.forget(model)
+            self.ended.gone.append(model)
 
 
 def _is_of(base: GroupKey, key: GroupKey) -> bool:
     """Is a (model, version) meant by a group: its own, or that of all versions of a model?"""
     return base.model == key.model and key.version in ("", base.version)
-
-
-def _lacks(watched: Watched, base: int, model: str, name: str) -> bool:
-    """Could it adopt a version's reference, and has not?"""
-    monitor = watched.monitor
-    adopts = type(monitor).adopt is not Monitor.adopt and monitor.consumes in ("predictions", "outcomes", "both")
-    wanted = watched.wants is None or watched.wants(model)
-    return adopts and wanted and watched.broken is None and watched.adopted.get(base) != name
-
-
-class _Coverage(Mapping[str, Any]):
-    """`Judging.coverage`, worked out for the models that are asked for."""
-
-    def __init__(self, counts: Mapping[str, Counter[str]], keep_rate: float, settings: Settings) -> None:
-        self._counts, self._keep_rate, self._settings = counts, keep_rate, settings
-
-    def __getitem__(self, model: str) -> Any:
-        counts = self._counts[model]
-        return {
-            "coverage": counts["outcomes"] / max(counts["predictions"], 1),
-            "keep_rate": self._keep_rate,
-            "wait_us": self._settings.label_wait(model),
-        }
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._counts)
-
-    def __len__(self) -> int:
-        return len(self._counts)
-
-
-def _explanations(profile: Profile, tables: Sequence[Explanations], start: int, end: int) -> ExplanationRows:
-    tables = [table for table in tables if len(table)]
-    if not tables:
-        none = np.zeros(0, np.int32)
-        return ExplanationRows(start, end, no_explanations(), none, none, none, np.zeros(0))
-    table = Explanations.concat(tables)
-    known = profile.base_of(table.model, table.version) >= 0
-    table = table.take(known)
-    order = np.lexsort((table.key, table.time))
-    return profile.locate_explanations(table.take(order), start, end)
-
-
-@cache
-def no_explanations() -> Explanations:
-    """A table without rows."""
-    hashes = np.zeros(0, np.uint64)
-    return Explanations(np.zeros(0, np.int64), hashes, hashes, hashes, np.zeros(0, object), Cells.empty(0), Names())
 
 
 def _broken(name: str, why: str, context: Judging) -> Reading:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import config
 from daemon import app
-from daemon.watch import shares
+from daemon.watched import shares
 from processors.base import Finding, Judging, Monitor, State, Summary
 from processors.profile import Profile
 from processors.registry import monitors

@@ -16,7 +16,7 @@ from config import Config
 from daemon import app, dumping
 from daemon.alerts.notice import Notice
 from daemon.pipeline import Pipeline
-from daemon.watch import Watched
+from daemon.watched import Watched
 from processors.base import Judging, Monitor, MonitorSettings, State, Summary, Verdict
 from processors.profile import Profile
 from processors.slices import PredictionRows

@@ -11,7 +11,8 @@ import pytest
 from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
 from daemon.sightings import Sightings
-from daemon.watch import CONCEPT_DRIFT, Budget, Settings, Watch, Watched, shares
+from daemon.watch import Settings, Watch
+from daemon.watched import CONCEPT_DRIFT, Budget, Watched, shares
 from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.packing import Part
 from processors.profile import GroupKey, Limits, Profile
@@ -96,7 +97,7 @@ class World:
     def tick(self, start: int) -> list[Reading]:
         """One pane in which nothing arrives."""
         begin = START // PANE * PANE + start * PANE
-        return self.watch.tick(begin, begin + PANE, 1.0)[0]
+        return self.watch.tick(begin, begin + PANE, 1.0).readings
 
 
 def test_the_budget_is_shared_half_to_concept_drift_and_the_rest_by_weight() -> None:
@@ -171,7 +172,7 @@ def test_a_restart_keeps_states_and_starts_anew_what_was_changed() -> None:
 
     after = World(Counting("same"), Counting("changed", step=2), Counting("new"))
     after.watch.restore(kept)
-    assert sorted({name for name, _ in after.watch.restarted}) == ["changed", "gone"]
+    assert sorted({name for name, _ in after.watch.ended.restarted}) == ["changed", "gone"]
     assert {w.monitor.name: w.state.get("0", 0) for w in after.watch.monitors} == {"same": 1, "changed": 0, "new": 0}
     assert after.profile.groups == before.profile.groups
     later = after.watch.stage(into(kept), kept.__delitem__, names)
@@ -216,7 +217,7 @@ def test_an_upgrade_takes_over_what_the_release_before_had_learnt() -> None:
     assert grown.state == {key: 2 * value for key, value in before.watch.monitors[1].state.items()} != {}
     assert grown.broken is None, "another code may not break on the same rows"
     assert stubborn.state == stubborn.monitor.initial()
-    assert sorted({name for name, _ in after.watch.restarted}) == ["b"]
+    assert sorted({name for name, _ in after.watch.ended.restarted}) == ["b"]
     assert after.watch.stage(into(kept), kept.__delitem__, names) == set(kept)
     assert sorted(name.split("/")[1:3] for name in kept if "/" in name) == [["a", "2"], ["b", "2"]]
 
@@ -240,9 +241,9 @@ def test_a_version_without_predictions_is_retired_after_its_time() -> None:
     world.pane(0, ["a", "b", "c", "d", "e", "f"])
     for start in range(1, 5):
         world.pane(start, ["a"])
-        assert world.watch.retired == []
+        assert world.watch.ended.retired == []
     world.pane(5, ["a"])
-    assert [key.model for key in world.watch.retired] == list("bcdef")
+    assert [key.model for key in world.watch.ended.retired] == list("bcdef")
     assert [world.profile.groups[base].model for base in world.profile.bases()] == ["a"]
     world.pane(6, ["a"])
     told = world.watch.monitors[0].monitor
@@ -257,9 +258,9 @@ def test_a_version_is_retired_though_nothing_arrives_any_more() -> None:
     world.pane(3, ["b"])
     assert world.watch.deadline() == START // PANE * PANE + 6 * PANE
     world.tick(5)
-    assert [key.model for key in world.watch.retired] == ["a"]
+    assert [key.model for key in world.watch.ended.retired] == ["a"]
     world.tick(8)
-    assert [key.model for key in world.watch.retired] == ["a", "b"]
+    assert [key.model for key in world.watch.ended.retired] == ["a", "b"]
     assert world.profile.bases() == []
     assert world.watch.deadline() is None
 
