@@ -1,6 +1,6 @@
 """`make bench-alarms`: false alarms of stable models, with the shipped judges and the default configuration.
 
-    python -m bench.alarms [--models 1000] [--days 30] [--only NAME] [--seed 0] [--write docs/false-alarms.md]
+    python -m bench.alarms [--models 1000] [--days 30] [--only NAME] [--seed 0] [--kept FOLDER] [--write PAGE]
 
 Each model lives a week for its references, then `--days` more, in which every alert is false; alerts of the first week
 are told apart. Drawn are the summaries of panes, not events, and judged by `concept_drift` (the whole and two segment
@@ -34,8 +34,6 @@ from processors.detectors.change import DAY_US
 
 MONITORS = ["concept_drift", "feature_drift", "prediction_drift", "data_quality", "latency", "volume", "silence"]
 _LEARN_DAYS = 7
-_SHORT_PANE_S = 120
-"""With panes shorter than this there are fewer models, or a day would take an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
     chosen = [regime for regime in REGIMES if options.only in regime.name]
-    run = partial(live, models=options.models, days=options.days, seed=options.seed)
+    run = partial(kept, folder=options.kept, models=options.models, days=options.days, seed=options.seed)
     table = _head()
     print(table, flush=True)
     told = []
@@ -89,11 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(summary)
 
 
+def kept(regime: Regime, *, folder: Path | None, models: int, days: int, seed: int) -> Told:
+    """What was kept of an earlier run, or else what comes of a run now."""
+    if folder is None:
+        return live(regime, models=models, days=days, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{regime.name}-{models}x{days}-{seed}.json"
+    if not path.exists():
+        told = live(regime, models=models, days=days, seed=seed)
+        path.write_bytes(orjson.dumps({**asdict(told), "late": dict(told.late)}))
+    found = orjson.loads(path.read_bytes())
+    return Told(**{**found, "late": Counter(found["late"])})
+
+
 def live(regime: Regime, *, models: int, days: int, seed: int) -> Told:
     """Let models live in a regime."""
     began = time.process_time()
-    if regime.pane_s < _SHORT_PANE_S:
-        models = max(models // 5, 1)
     rng = np.random.default_rng([seed, REGIMES.index(regime)])
     fleet, lives = Fleet(models, rng), Lives(regime, models, rng)
     judges = Judges(fleet.profile, MONITORS)

@@ -24,6 +24,8 @@ from processors.rows import Floats, Ints, Longs
 
 ERROR = 0.12
 MISSING = 0.01
+POSITIVE = 0.3
+"""Share of labels and of answers."""
 SLOW = 0.8
 """Standard deviation of the logarithm of a latency."""
 _SEGMENTS = ("eu", "us")
@@ -92,7 +94,9 @@ class Fleet:
         seen = columns[1] > 0
         order = np.argsort(keys[seen], kind="stable")
         kept = keys[seen][order]
-        return _summary(kept, hits=columns[0][seen][order], n=columns[1][seen][order], **_unsampled(kept))
+        hits, n = columns[0][seen][order], columns[1][seen][order]
+        positive = {name: self._rng.binomial(n, POSITIVE) for name in ("true", "said")}
+        return _summary(kept, hits=hits, n=n, binary=n, **positive, **_unsampled(kept))
 
     def _features(self, n: Longs, seen: Any, numeric: Longs, category: Longs) -> Summary:
         keys = self._series[seen].ravel()

@@ -69,6 +69,7 @@ def close(state: State, base: int, profile: Profile, end: int) -> None:
     numbers = _series(state, base, profile)
     if not len(numbers):
         return
+    _grow(state, 0, base + 1)  # none of its features may have been binned yet
     state["waiting"][numbers] += state["recent"][numbers]
     state["recent"][numbers] = 0
     state["until"][base] = end
