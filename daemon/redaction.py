@@ -20,7 +20,7 @@ _RESERVED = frozenset({"missing", "wrong type", "below range", "above range", "u
 """Bins that say what is wrong with a value, and not what it is."""
 _OF_RATES = frozenset({"data_quality"})
 """Monitors that say nothing of a feature but how often something is wrong with it."""
-_OF_DISTANCES = _OF_RATES | {"feature_drift", "attribution"}
+_OF_DISTANCES = _OF_RATES | {"feature_drift", "attribution", "repeated_values"}
 """Monitors whose findings have numbers about a feature, and not of it."""
 _OF_VALUES = frozenset({"mean"})
 """Series of readings that are values of a feature, added up."""

@@ -18,12 +18,14 @@ from processors.anomaly.latency import BINS
 from processors.base import Summary
 from processors.drift import samples
 from processors.kernels.binning import ABSENT, REGULAR, WIDTH
+from processors.kernels.hashing import WIDTH as BUCKETS
 from processors.profile import BINARY, Limits, ModelSpec, Profile
 from processors.quality.counting import group_key, series_key
 from processors.rows import Floats, Ints, Longs
 
 ERROR = 0.12
 MISSING = 0.01
+REPEATED = 0.1
 POSITIVE = 0.3
 """Share of labels and of answers."""
 SLOW = 0.8
@@ -69,6 +71,7 @@ class Fleet:
                 self.bases[seen], predicted=classes[seen], score=scores[seen], n=n[seen], **_unsampled(self.bases[seen])
             ),
             "data_quality": self._quality(n, seen, numeric, category),
+            "repeated_values": self._repeated(numeric, weather),
             "latency": self._latencies(n, seen, weather),
             "volume": _summary(self.bases[seen], n=n[seen]),
             "silence": _summary(self.bases[seen], n=n[seen]),
@@ -94,9 +97,9 @@ class Fleet:
         seen = columns[1] > 0
         order = np.argsort(keys[seen], kind="stable")
         kept = keys[seen][order]
-        hits, n = columns[0][seen][order], columns[1][seen][order]
-        positive = {name: self._rng.binomial(n, POSITIVE) for name in ("true", "said")}
-        return _summary(kept, hits=hits, n=n, binary=n, **positive, **_unsampled(kept))
+        bad, judged = (column[seen][order] for column in columns)
+        answers = {name: self._rng.binomial(judged, POSITIVE) for name in ("true", "said")}
+        return _summary(kept, hits=bad, n=judged, binary=judged, **answers, **_unsampled(kept))
 
     def _features(self, n: Longs, seen: Any, numeric: Longs, category: Longs) -> Summary:
         keys = self._series[seen].ravel()
@@ -130,6 +133,16 @@ class Fleet:
         }
         order = np.argsort(keys, kind="stable")
         return Summary(keys[order], {name: column[order] for name, column in columns.items()})
+
+    def _repeated(self, numeric: Longs, weather: Weather) -> Summary:
+        """One value makes up a tenth of the numeric feature, more or less as the weather is; the rest are all new."""
+        present = numeric[:, REGULAR:].sum(axis=1)
+        same = self._rng.binomial(present, expit(logit(REPEATED) + weather.error))
+        counts = self._rng.multinomial(present - same, np.full(BUCKETS, 1 / BUCKETS))
+        counts[:, 0] += same
+        some = present > 0
+        keys = self._series[some, 0]
+        return _summary(keys, counts=counts[some], **_unsampled(keys))
 
     def _latencies(self, n: Longs, seen: Any, weather: Weather) -> Summary:
         shift = weather.shift[seen] / 4

@@ -32,7 +32,7 @@ class Regime:
     bursts: float = 0.0
     """Coefficient of variation of a pane's volume (gamma)."""
     pane_s: int = 900
-    """Length of a pane. What wanders does so from pane to pane: the longer they are, the more events wander together."""
+    """Length of a pane. What wanders does so from pane to pane: the longer they are, the harder it is."""
 
 
 REGIMES = (

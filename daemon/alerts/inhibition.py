@@ -76,7 +76,7 @@ def _explains(cause: Alert, effect: Alert) -> bool:
     one, other = cause.finding, effect.finding
     if is_cause(cause) and other.monitor in EFFECTS:
         return True
-    if is_cause(cause) and one.monitor == "data_quality" and other.monitor == "feature_drift":
+    if is_cause(cause) and one.monitor != "feature_drift" and other.monitor == "feature_drift":
         return one.feature == other.feature
     whole = not one.group.segment and bool(other.group.segment)
     return whole and (one.monitor, one.series, one.feature) == (other.monitor, other.series, other.feature)

@@ -1,0 +1,325 @@
+"""Does one of many bins hold far more than it used to? For many series of 32 bins at once.
+
+An e-detector [1] of Shiryaev-Roberts form. The null is composite: no bin's share is above its edge, which is the bound
+of its share in the reference (Wilson, 1 - beta by bin, its events divided by D) plus `min_effect` plus the excess that
+is usual at this time of the day (see `seasons`). Before a pane is seen, one bin is chosen by the events before it: the
+one whose recent share r (halved every 200 events, smoothed towards the reference) is the furthest beyond its edge. Each
+event then bets that it falls there with probability r:
+
+    M <- (M + w) * ((r / edge) ^ hits * ((1 - r) / (1 - edge)) ^ misses) ^ (1 / D),              fires when M >= 1.
+
+Proved: while all shares are below their edges, panes are independent given the past and D = 1, the factor's mean is at
+most 1, so the expected number of alarms is at most the sum of the weights spent; a bin within its edge is not bet on
+and costs nothing. Measured only: dependence in time, which D (see `dispersion`, of the odd bins' share) is to make up
+for. `detectors.histograms` asks whether a distribution moved as a whole, and needs more for it: its null is a ball, and
+the reference's error in 32 bins together costs several times that in one.
+
+Recovery swaps the roles, for the bin that fired. The reference is adopted or grows (see `reference`).
+
+[1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import State
+from processors.detectors import columns, dispersion, onset, reference, seasons
+from processors.detectors.bounds import normal_quantile, wilson
+from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.rates import TILTS
+from processors.kernels.hashing import WIDTH
+from processors.rows import Floats, Ints
+
+_HALF_LIFE = 200.0
+_CAUTION = 50.0
+"""Events' worth of the reference in each guess."""
+_MOST_LOG = 600.0
+_UNEVEN = 2.0
+_FEWEST = 50
+"""Events in a cell of a day of which an excess is worth keeping."""
+_CHANCE = 3.0
+"""Standard deviations that the largest of 32 shares exceeds its expectation by, by chance."""
+_CERTAIN = 1 - 1e-6
+_SHOWN_Z = 1.96
+
+_LAYOUT: columns.Layout = {
+    "firing": (np.int8, (), 0),  # 1 + the bin that fires
+    **reference.layout(WIDTH),
+    **dispersion.LAYOUT,
+    "dispersion": (np.float64, (), 1),
+    "edge": (np.float32, (WIDTH,), 1),  # without what is usual at this time of the day
+    "usual": (np.float64, (), 0),
+    "suspect": (np.int8, (), -1),
+    "recent": (np.float32, (WIDTH,), 0),
+    "evidence": (np.float64, (), 0),
+    "run": (np.float64, (), 0),  # the CUSUM: log evidence since its floor
+    "run_start": (np.int64, (), -1),
+    "run_counts": (np.float32, (WIDTH,), 0),
+    "since": (np.int64, (), -1),
+    "counts": (np.float64, (WIDTH,), 0),  # since the onset
+    "back": (np.float64, (len(TILTS),), 0),  # evidence for recovery
+    "reported": (np.int64, (), 0),
+    **seasons.LAYOUT,
+    "block": (np.float32, (WIDTH,), 0),  # counts in the cell of the day that a series is in
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """A detector of bins that crowd. It is only settings; what it remembers is the state that it is handed.
+
+        detector = Crowding(min_effect=0.05)
+        state = detector.initial()
+        changes = detector.step(state, keys, counts, start, end, weights)          # once a pane
+
+    Values of its changes are shares of the bin that fires, with the reference's beside it.
+    """
+
+    min_effect: float = 0.05
+    """Gains of a bin smaller than this share of the events do not matter (absolute)."""
+    beta: float = 1e-4
+    """Probability with which the reference's bound may be wrong, for one bin."""
+    warmup: int = 500
+    """Events that the reference needs before it judges."""
+    recovery_us: int = DAY_US
+    """Of series that are still bad, at most one is expected to be taken for well in this time."""
+    update_us: int = HOUR_US
+    """How often a firing series is reported anew."""
+
+    def initial(self) -> State:
+        """The state before the first pane."""
+        return columns.empty(_LAYOUT)
+
+    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
+        self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
+    ) -> list[Change]:
+        """Take in one pane: `counts` of shape (keys, 32) of the series `keys` (ascending), `weights` from the budget.
+
+        Changes `state` in place; returns the changes in the order of their keys.
+        """
+        tally, weight = np.asarray(counts, np.float64), np.asarray(weights, np.float64)
+        seen = tally.sum(axis=1) > 0
+        keys, tally, weight = keys[seen], tally[seen], weight[seen]
+        columns.grow(state, _LAYOUT, keys)
+        pane = _Pane(keys, tally, tally.sum(axis=1), start, end)
+        self._season(state, keys[seasons.leaving(state, keys, start)], start)
+        firing = state["firing"][keys] > 0
+        ready = ~firing & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        changes: list[Change] = []
+        if ready.any():
+            changes += self._watch(state, pane.take(ready), weight[ready])
+        if firing.any():
+            changes += self._follow(state, pane.take(firing))
+        growing = reference.growing(state, keys)
+        if growing.any():
+            state["block"][keys[growing]] += tally[growing]
+        learning = growing & (state["firing"][keys] == 0)
+        if learning.any():
+            self._learn(state, pane.take(learning))
+        return sorted(changes, key=lambda change: change.key)
+
+    def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
+        """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
+        columns.grow(state, _LAYOUT, keys)
+        columns.clear(state, _LAYOUT, keys)
+        reference.adopt(state, keys, np.asarray(counts, np.float64))
+        self._bound(state, keys)
+
+    def forget(self, state: State, keys: frozenset[int]) -> None:
+        """Let `keys` be as if never seen."""
+        columns.clear(state, _LAYOUT, columns.numbers(keys))
+
+    def suspects(self, state: State) -> Ints:
+        """Of each series the bin that fires, or that was bet on last; -1: none. Int8 of shape (series,)."""
+        suspects: Ints = state["suspect"]
+        return suspects
+
+    def alone(self, state: State, key: int) -> bool:
+        """Has the bin of a firing series gained most of all that bins have gained since the onset?"""
+        counts = state["counts"][key]
+        gain = np.maximum(_shares(counts) - _shares(state["ref"][key]), 0)
+        return bool(gain[state["firing"][key] - 1] > gain.sum() / 2)
+
+    def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
+        """The test of calm series: does the chosen bin hold more than its edge allows?"""
+        keys, rows = pane.keys, np.arange(len(pane.keys))
+        p, edge, recent = _shares(state["ref"][keys]), self._edges(state, keys), state["recent"][keys]
+        guess = (recent + _CAUTION * p) / (recent.sum(axis=1) + _CAUTION)[:, None]
+        chosen = (guess - edge).argmax(axis=1)
+        share, limit = guess[rows, chosen], np.clip(edge[rows, chosen], 1e-6, _CERTAIN)
+        betting = share > limit
+        share = np.clip(share, 1e-6, _CERTAIN)
+        hits = pane.counts[rows, chosen]
+        log_bet = hits * np.log(share / limit) + (pane.size - hits) * np.log((1 - share) / (1 - limit))
+        fade = 0.5 ** (pane.size / _HALF_LIFE)
+        state["recent"][keys] = recent * fade[:, None] + pane.counts
+        gain = np.where(betting, np.clip(log_bet / state["dispersion"][keys], -_MOST_LOG, _MOST_LOG), 0)
+        # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
+        kept = state["evidence"][keys]
+        state["evidence"][keys] = total = np.where(betting, (kept + weights) * np.exp(gain), kept * fade)
+        state["suspect"][keys] = np.where(betting, chosen, -1)
+        _run(state, pane, np.where(betting, gain, -np.inf))
+        fired = np.flatnonzero(betting & (total >= 1)).tolist()
+        return [self._fire(state, pane, at, int(chosen[at]), float(total[at])) for at in fired]
+
+    def _fire(self, state: State, pane: _Pane, at: int, chosen: int, total: float) -> Change:
+        key = int(pane.keys[at])
+        in_run = state["run"][key] > 0
+        state["counts"][key] = state["run_counts"][key] if in_run else pane.counts[at]
+        state["since"][key] = state["run_start"][key] if in_run else pane.start
+        state["firing"][key] = chosen + 1
+        state["since"][key] -= self._lag(state, key, pane.end)
+        _restart(state, key)
+        return self._report(state, key, "fired", math.log(total), pane)
+
+    def _lag(self, state: State, key: int, end: int) -> int:
+        """Microseconds from a change to the first bet on it: the guess has to rise from the reference to the edge."""
+        chosen, counts, since = int(state["firing"][key]) - 1, state["counts"][key], int(state["since"][key])
+        usual = float(_shares(state["ref"][key])[chosen])
+        gain = float(counts[chosen] / counts.sum()) - usual
+        to_edge = float(self._edges(state, np.array([key]))[0, chosen]) - usual
+        events = (_HALF_LIFE / math.log(2) + _CAUTION) * min(to_edge / max(gain, to_edge), 1.0)
+        return min(round(events * (end - since) / counts.sum()), since)
+
+    def _follow(self, state: State, pane: _Pane) -> list[Change]:
+        """The test of firing series, roles swapped: does what fired hold no more than its edge again?"""
+        keys, rows = pane.keys, np.arange(len(pane.keys))
+        chosen = state["firing"][keys] - 1
+        hits = pane.counts[rows, chosen]
+        state["counts"][keys] += pane.counts
+        null = np.clip(1 - self._edges(state, keys)[rows, chosen], 1e-6, _CERTAIN)
+        norm = np.log1p(null[:, None] * np.expm1(TILTS))
+        log_ratio = (pane.size - hits)[:, None] * TILTS - pane.size[:, None] * norm
+        log_ratio = np.clip(log_ratio / state["dispersion"][keys][:, None], -_MOST_LOG, _MOST_LOG)
+        before = state["back"][keys] + (pane.end - pane.start) / self.recovery_us / len(TILTS)
+        state["back"][keys] = before * np.exp(log_ratio)
+        total = state["back"][keys].sum(axis=1)
+        _run(state, pane, np.log(np.maximum(total, 1e-300)) - np.log(before.sum(axis=1)))
+        well = [self._recover(state, int(keys[at]), float(total[at]), pane) for at in np.flatnonzero(total >= 1)]
+        due = np.flatnonzero((total < 1) & (pane.end - state["reported"][keys] >= self.update_us))
+        return well + [self._report(state, int(keys[at]), "updated", 0.0, pane) for at in due]
+
+    def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
+        self._fold(state, np.array([key]))
+        seasons.recovered(state, key, pane.end - int(state["since"][key]))
+        state["counts"][key] = state["run_counts"][key]
+        change = self._report(state, key, "recovered", math.log(total), pane)
+        state["firing"][key], state["suspect"][key] = 0, -1
+        _restart(state, key)
+        return change
+
+    def _report(
+        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
+    ) -> Change:
+        state["reported"][key] = pane.end
+        hits, n = state["counts"][key][state["firing"][key] - 1], state["counts"][key].sum()
+        usual = float(_shares(state["ref"][key])[state["firing"][key] - 1])
+        share = float(hits / max(n, 1))
+        low, high = wilson(np.array([hits]), np.array([n]), _SHOWN_Z)
+        since, spread = int(state["since"][key]), float(state["dispersion"][key])
+        bounds = None
+        if kind != "recovered":
+            before, after = np.array([usual, 1 - usual]), np.array([share, 1 - share])
+            low_bound, high_bound = onset.between(
+                before, after, since, pane.end, float(n), spread, pane.end - pane.start
+            )
+            bounds = max(low_bound - self._lag(state, key, pane.end), 0), high_bound
+        return Change(
+            key=key,
+            kind=kind,
+            direction="up",
+            value=share,
+            reference=usual,
+            low=float(low[0]),
+            high=float(high[0]),
+            n=round(n),
+            since=since,
+            provisional=reference.provisional(state, key),
+            log_evidence=log_evidence,
+            onset=bounds,
+        )
+
+    def _learn(self, state: State, pane: _Pane) -> None:
+        """Let calm panes age and join the reference."""
+        keys, run = pane.keys, state["run"][pane.keys]
+        even = run < _UNEVEN
+        odd = pane.counts[even, 1::2].sum(axis=1)
+        dispersion.add_pane(state, keys[even], odd, pane.size[even], pane.start)
+        moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
+        if len(moved):
+            dispersion.promote(state, moved)
+            self._bound(state, moved)
+
+    def _bound(self, state: State, keys: Ints) -> None:
+        """What follows from a reference that has changed."""
+        state["dispersion"][keys] = spread = dispersion.dispersion(state, keys)
+        counts = state["ref"][keys] / spread[:, None]
+        size = np.repeat(counts.sum(axis=1, keepdims=True), WIDTH, axis=1)
+        state["edge"][keys] = wilson(counts, size, normal_quantile(1 - self.beta))[1] + self.min_effect
+
+    def _edges(self, state: State, keys: Ints) -> Floats:
+        return np.asarray(np.minimum(state["edge"][keys] + state["usual"][keys][:, None], 1.0))
+
+    def _season(self, state: State, keys: Ints, start: int) -> None:
+        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
+        if len(keys):
+            self._fold(state, keys)
+            seasons.enter(state, keys, start)
+            state["usual"][keys] = seasons.usual_distance(state, keys)
+
+    def _fold(self, state: State, keys: Ints) -> None:
+        """Of what was gathered the largest gain of a bin counts, less what chance alone would make of it."""
+        counts = state["block"][keys].astype(np.float64)
+        size = counts.sum(axis=1)
+        known = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        p, n = _shares(state["ref"][keys]), np.maximum(size, 1)[:, None]
+        gain = np.maximum(counts / n - p - _CHANCE * np.sqrt((p + 1 / n) / n), 0).max(axis=1)
+        seasons.fold(state, keys, gain * size * known, size * known, state["firing"][keys] > 0)
+        state["block"][keys] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pane:
+    """One pane's counts, shape (keys, 32), and their sums."""
+
+    keys: Ints
+    counts: Floats
+    size: Floats
+    start: int
+    end: int
+
+    def take(self, which: npt.NDArray[np.bool_]) -> _Pane:
+        if which.all():
+            return self
+        return _Pane(self.keys[which], self.counts[which], self.size[which], self.start, self.end)
+
+
+def _shares(counts: Floats) -> Floats:
+    return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
+
+
+def _run(state: State, pane: _Pane, gain: Floats) -> None:
+    """Keep the CUSUM's account: how long, and on what counts, has the evidence been above its floor?"""
+    keys = pane.keys
+    old = state["run"][keys]
+    new = np.maximum(old + gain, 0)
+    goes_on = (old > 0) & (new > 0)
+    state["run"][keys] = new
+    state["run_start"][keys] = np.where(goes_on, state["run_start"][keys], np.where(new > 0, pane.start, -1))
+    before = np.where(goes_on[:, None], state["run_counts"][keys], 0)
+    state["run_counts"][keys] = before + np.where((new > 0)[:, None], pane.counts, 0)
+
+
+def _restart(state: State, key: int) -> None:
+    for name in ("recent", "evidence", "run", "run_counts", "back", "block"):
+        state[name][key] = 0
+    state["run_start"][key] = -1
+    keys = np.array([key], np.int32)
+    reference.drop(state, keys)
+    dispersion.drop(state, keys)
