@@ -185,7 +185,7 @@ class Crowding:
         gain = float(counts[chosen] / counts.sum()) - usual
         to_edge = float(self._edges(state, np.array([key]))[0, chosen]) - usual
         events = (_HALF_LIFE / math.log(2) + _CAUTION) * min(to_edge / max(gain, to_edge), 1.0)
-        return min(round(events * (end - since) / counts.sum()), since)
+        return min(int(events * (end - since) / float(counts.sum())), since)
 
     def _follow(self, state: State, pane: _Pane) -> list[Change]:
         """The test of firing series, roles swapped: does what fired hold no more than its edge again?"""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from processors.estimation import counts, shift
 from processors.kernels.binning import REGULAR
 from processors.performance import entries as cube
-from processors.performance import estimated_counts as counts
-from processors.performance import estimated_shift as shift
 from processors.performance.entries import Entries
 from processors.profile import Profile
 from tests.processors.panes import NO_SIGNALS, predictions
