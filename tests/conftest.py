@@ -1,6 +1,8 @@
 """What tests of every kind may ask for: a broker, topics of their own, and the shared data sets."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"broker", "own_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(autouse=True)
+def closes_its_clients() -> Iterator[None]:
+    """A test that leaves a kafka-python client open fails: its thread would knock, and complain, for ever after."""
+    before = _client_threads()
+    yield
+    left = _client_threads() - before
+    give_up = time.monotonic() + 30
+    while any(thread.is_alive() for thread in left) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not [thread.name for thread in left if thread.is_alive()]
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +72,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public data sets are not beside this checkout (../shared/data)")
     return folder
+
+
+def _client_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("kafka-io")}
 
 
 def started(broker: Broker) -> Broker:

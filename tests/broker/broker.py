@@ -13,14 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tests.broker.cluster import Cluster
 from tests.broker.runtime import Unavailable, jars, java
 from tests.broker.secured import Secured
 
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 STOPPED_WITHIN = 30.0
 
 PROPERTIES = """\
@@ -204,10 +203,7 @@ def _answers(port: int) -> bool:
 
 def _has_leader(bootstrap: str) -> bool:
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=2000)
-        try:
+        with Cluster(bootstrap).admin() as admin:
             return bool(admin.describe_cluster()["brokers"])
-        finally:
-            admin.close()
     except (KafkaError, OSError):
         return False

@@ -3,10 +3,14 @@
 import itertools
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+
+from daemon.kafka_client import opened
 
 
 class Produced(NamedTuple):
@@ -22,14 +26,36 @@ class Cluster:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
 
+    def admin(self) -> AbstractContextManager[Any]:
+        """An admin client of kafka-python's, that is gone afterwards, its threads included."""
+        return closing(opened(KafkaAdminClient, **self._reached()))
+
+    @contextmanager
+    def consumer(self, **settings: Any) -> Iterator[Any]:
+        """A consumer that commits nothing, and is gone afterwards."""
+        consumer = opened(KafkaConsumer, **self._reached(), enable_auto_commit=False, **settings)
+        try:
+            yield consumer
+        finally:
+            consumer.close(autocommit=False)
+
+    @contextmanager
+    def producer(self, **settings: Any) -> Iterator[Any]:
+        """A producer, closed when everything is acknowledged, or by force if that can't be."""
+        producer = opened(KafkaProducer, **self._reached(), **settings)
+        try:
+            yield producer
+            producer.flush(timeout=60)
+        finally:
+            with suppress(KafkaError):
+                producer.close(timeout=10)
+            producer._sender.force_close()
+
     def create_topic(self, name: str, partitions: int = 1, **configs: str) -> str:
         """Create a topic and wait until every partition has a leader. Returns its name."""
         options = {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        try:
+        with self.admin() as admin:
             admin.create_topics({name: options}, wait_for_metadata=True)
-        finally:
-            admin.close()
         return name
 
     def new_topic(self, stem: str = "topic", partitions: int = 1, **configs: str) -> str:
@@ -40,23 +66,19 @@ class Cluster:
         self, topic: str, values: Iterable[bytes], *, partition: int | None = None, **settings: Any
     ) -> list[Produced]:
         """Send messages in order and wait for every acknowledgement; `settings` go to the producer."""
-        producer = KafkaProducer(bootstrap_servers=self.bootstrap, **settings)
-        try:
+        with self.producer(**settings) as producer:
             sent = [producer.send(topic, value=value, partition=partition) for value in values]
             acknowledged = [future.get(timeout=30) for future in sent]
-        finally:
-            producer.close(timeout=30)
         return [Produced(record.partition, record.offset) for record in acknowledged]
 
-    def consume(self, topic: str, count: int, seconds: float = 30) -> list[Any]:
+    def consume(self, topic: str, count: int, seconds: float = 120) -> list[Any]:
         """Read a topic from its start, all partitions, until `count` records came. Returns the records.
 
         Raises `TimeoutError` when fewer came in that time.
         """
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
         records: list[Any] = []
         give_up = time.monotonic() + seconds
-        try:
+        with self.consumer() as consumer:
             partitions: Sequence[TopicPartition] = [
                 TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())
             ]
@@ -66,6 +88,7 @@ class Cluster:
                 if time.monotonic() > give_up:
                     raise TimeoutError(f"{len(records)} of {count} records came from {topic} in {seconds} s")
                 records.extend(itertools.chain.from_iterable(consumer.poll(timeout_ms=200).values()))
-        finally:
-            consumer.close(autocommit=False)
         return records
+
+    def _reached(self) -> dict[str, Any]:
+        return {"bootstrap_servers": self.bootstrap, "bootstrap_timeout_ms": 30_000}

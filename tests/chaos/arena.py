@@ -82,6 +82,7 @@ class Arena:
             self.config, self.state = folder / "vigil.yaml", folder / "state"
             self.config.write_text(self._configuration(commits, explained=explained))
             self.stream = Stream(self.bootstrap, self.topics["events"], seed, per_s)
+            self._stack.callback(self.stream.close)
             self.daemon = Daemon(self.config, self.state, folder / "vigild.log", program)
             self._stack.callback(self.daemon.close)
             self.moments = Moments(self.bootstrap, self.group, self.topics, PARTITIONS, self.state)

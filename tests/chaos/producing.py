@@ -10,6 +10,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from daemon.kafka_client import opened
 from tests.chaos.workload import Entry, ends, entries
 
 PAUSE_S = 0.05
@@ -31,6 +32,7 @@ class Stream:
         self._flowing = threading.Event()
         self._flowing.set()
         self._producer: Any = None
+        self._abandoned = False
         self.by_key: dict[bytes, Entry] = {}
         """Every entry that was produced, by its key."""
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
@@ -65,6 +67,16 @@ class Stream:
         self._send(ends(max(entry.ms for entry in self.by_key.values())))
         self._flush()
         self._producer.close(timeout=30)
+        self._producer = None
+
+    def close(self) -> None:
+        """Let go of the connection, whatever has not left yet: of no use after `end`."""
+        self._abandoned = True
+        self._stopping.set()
+        self._flowing.set()
+        if self._thread.is_alive():
+            self._thread.join(60.0)
+        self._drop()
 
     def _run(self) -> None:
         last, owed = time.monotonic(), 0.0
@@ -81,7 +93,7 @@ class Stream:
     def _send(self, some: Iterable[Entry]) -> None:
         for entry in some:
             self.by_key[entry.key] = entry
-            while True:
+            while not self._abandoned:
                 try:
                     self._opened().send(
                         self._topic, entry.value, entry.key, partition=entry.partition, timestamp_ms=entry.ms
@@ -98,7 +110,8 @@ class Stream:
 
     def _opened(self) -> Any:
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = opened(
+                KafkaProducer,
                 bootstrap_servers=self._bootstrap,
                 linger_ms=10,
                 reconnect_backoff_max_ms=300,
@@ -109,7 +122,14 @@ class Stream:
 
     def _reopen(self) -> None:
         """A producer that gave up is replaced; what it held may be missing from the log: then for all."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=0)
+        self._drop()
         time.sleep(0.2)
+
+    def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=0)
+        except KafkaError:
+            producer._sender.force_close()

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from tests.daemon.commands.vigild import parsed, start
 
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 class Daemon:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 import config
 from config import Config
 from daemon import app
+from tests.broker import Cluster
 
 
 def configured(text: str) -> Config:
@@ -48,17 +49,14 @@ def run_until(settings: Config, done: Callable[[dict[str, Any]], bool], seconds:
 
 def produce(bootstrap: str, records: Sequence[tuple[str, int, int, bytes]]) -> None:
     """Send (topic, partition, time in ms, message), in order."""
-    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
-    for topic, partition, ms, value in records:
-        producer.send(topic, value=value, partition=partition, timestamp_ms=ms)
-    producer.flush()
-    producer.close()
+    with Cluster(bootstrap).producer(linger_ms=20) as producer:
+        for topic, partition, ms, value in records:
+            producer.send(topic, value=value, partition=partition, timestamp_ms=ms)
 
 
 def everything_in(bootstrap: str, topic: str) -> list[bytes | None]:
     """All values of a topic, partition by partition, up to its present end."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    try:
+    with Cluster(bootstrap).consumer() as consumer:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = consumer.end_offsets(partitions)
         consumer.assign(partitions)
@@ -68,8 +66,6 @@ def everything_in(bootstrap: str, topic: str) -> list[bytes | None]:
             for partition, records in consumer.poll(timeout_ms=500).items():
                 found[partition] += [record.value for record in records]
         return [value for partition in partitions for value in found[partition]]
-    finally:
-        consumer.close()
 
 
 def said(lines: bytes | Sequence[bytes | None]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import TopicPartition
 
 from daemon import exits
 from tests.broker import Cluster
@@ -180,25 +180,18 @@ def read_to(ends: dict[int, int]) -> Callable[[dict[str, Any]], bool]:
 
 def send(broker: Cluster, topic: str, records: Sequence[tuple[int, dict[str, Any]]]) -> None:
     """Send (time in ms, event), each id to its own partition."""
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=20)
-    for ms, event in records:
-        number = int(event["id"].rpartition("-")[2]) % 2
-        producer.send(
-            topic, value=json.dumps(event).encode(), partition=number, timestamp_ms=ms, key=event["id"].encode()
-        )
-    producer.flush()
-    producer.close()
+    with broker.producer(linger_ms=20) as producer:
+        for ms, event in records:
+            number = int(event["id"].rpartition("-")[2]) % 2
+            producer.send(
+                topic, value=json.dumps(event).encode(), partition=number, timestamp_ms=ms, key=event["id"].encode()
+            )
 
 
 def ends_of(broker: Cluster, topic: str) -> dict[int, int]:
     """How many records each partition has."""
-    from kafka import KafkaConsumer, TopicPartition
-
-    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap)
-    try:
+    with broker.consumer() as consumer:
         found = consumer.end_offsets([TopicPartition(topic, number) for number in range(2)])
-    finally:
-        consumer.close()
     return {partition.partition: end for partition, end in found.items()}
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from daemon import exits
 from tests.broker import Broker, Cluster
 from tests.conftest import NewTopic
-from tests.integration.daemons import Daemon, running
+from tests.integration.daemons import PATIENCE_S, Daemon, running
 from tests.integration.fleet import START_S, encoded, events
 from tests.integration.running import produce, said
 
@@ -91,20 +91,18 @@ def counted(daemon: Daemon, events: int) -> None:
 
 def delete_records(broker: Cluster, topic: str, before: int) -> None:
     """Delete a partition's records below an offset, as retention would."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    admin.delete_records({TopicPartition(topic, 0): before})
-    admin.close()
+    with broker.admin() as admin:
+        admin.delete_records({TopicPartition(topic, 0): before})
 
 
 def recreate(broker: Cluster, topic: str) -> None:
     """Delete a topic and make it again."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    admin.delete_topics([topic])
-    give_up = time.monotonic() + 40
-    while topic in admin.list_topics():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    admin.close()
+    with broker.admin() as admin:
+        admin.delete_topics([topic])
+        give_up = time.monotonic() + PATIENCE_S
+        while topic in admin.list_topics():
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
     broker.create_topic(topic, **KEEP)
 
 
@@ -193,9 +191,8 @@ def test_partitions_added_while_it_runs_are_read_from_their_beginning(
     produce(broker.bootstrap, messages(topic, 300))
     with running(tmp_path) as daemon:
         read_to(daemon, 300)
-        admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-        admin.create_partitions({topic: 3})
-        admin.close()
+        with broker.admin() as admin:
+            admin.create_partitions({topic: 3})
         produce(broker.bootstrap, messages(topic, 600, first=300, partitions=3))
         read_to(daemon, 900)
         counted(daemon, 900)
@@ -214,14 +211,12 @@ def test_a_process_that_stood_still_for_longer_than_its_session_goes_on_and_coun
         read_to(daemon, 400)
         daemon.process.send_signal(signal.SIGSTOP)
         produce(broker.bootstrap, messages(topic, 400, first=400, partitions=2))
-        other = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, group_id=topic, enable_auto_commit=False)
-        try:
-            give_up = time.monotonic() + 60
+        with broker.consumer(group_id=topic) as other:
+            other.subscribe([topic])
+            give_up = time.monotonic() + PATIENCE_S
             while len(other.assignment()) < 2:
                 assert time.monotonic() < give_up
                 other.poll(200)
-        finally:
-            other.close(autocommit=False)
         daemon.process.send_signal(signal.SIGCONT)
         read_to(daemon, 800)
         daemon.said("partitions lost, going back to the last commit")
@@ -249,14 +244,12 @@ def test_a_rebalance_in_the_middle_of_a_slow_pane_counts_every_event_once(
         daemon.until(lambda: daemon.ask("/readyz")[0] == 200)
         produce(broker.bootstrap, rows[:300])
         daemon.until(lambda: daemon.metric("vigil_position") == 300)
-        other = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, group_id=topic, enable_auto_commit=False)
-        try:
+        with broker.consumer(group_id=topic) as other:
+            other.subscribe([topic])
             daemon.until(lambda: other.poll(100) is not None and len(other.assignment()) == 1)
             produce(broker.bootstrap, rows[300:])
             daemon.said("partitions lost, going back to the last commit")
             daemon.said("part of the topics is read by others and not watched here")
-        finally:
-            other.close(autocommit=False)
         read_to(daemon, 600)
         counted(daemon, 600)
         assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(600)
@@ -318,10 +311,6 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
     own_broker: Broker, tmp_path: Path, transport: str
 ) -> None:
     """Killed and back on the same disk: the same process goes on, counts everything once, and sends what waited."""
-    if transport == "confluent":
-        pytest.xfail(
-            "known: librdkafka joins again under the same instance and is fenced by its late commit; it ends with 78"
-        )
     topic, alerts = own_broker.new_topic("away", 2, **KEEP), own_broker.new_topic("alerts")
     times = quick(transport, session=3_000, heartbeat_interval_ms=500)
     configure(tmp_path, own_broker.bootstrap, topic, transport, f"alerts: {alerts}, {times}")
@@ -361,9 +350,8 @@ def test_a_message_that_is_too_large_is_a_dead_letter_and_what_follows_is_read(
     rows = messages(topic, 20)
     rows.insert(5, (topic, 0, rows[5][2], b"[" + b" " * 300_000 + b"]"))
     produce(broker.bootstrap, rows)
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
-    producer.send(topic, None, key=b"a tombstone", timestamp_ms=rows[-1][2])
-    producer.close()
+    with broker.producer() as producer:
+        producer.send(topic, None, key=b"a tombstone", timestamp_ms=rows[-1][2])
     with running(tmp_path) as daemon:
         read_to(daemon, 22)
         daemon.until((tmp_path / "dead.ndjson").exists)

@@ -2,11 +2,16 @@
 
 librdkafka fetches on threads of its own. Its offsets can't be moved while a partition stands after an error, so every
 move is an assignment anew (`start`), which is rare. Admin questions go through a client of their own.
+
+Once its session is over librdkafka 2.16 forgets its member id, but still tells the group offsets that it had put off.
+A coordinator that is back from an outage takes these for another process's under the same instance id and fences us
+out, which is fatal to the client. So being fenced is believed the second time only (`_join_again`): another process
+does it again at once.
 """
 
 from __future__ import annotations
 
-import logging
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,44 +28,17 @@ from daemon.records import Partition, Position, Run
 from daemon.sources.base import SourceError
 from daemon.sources.resumption import Extent
 from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
+from daemon.sources.transports.librdkafka import DEFAULTS, REQUIRED, client_options, fenced, translation
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 
-DEFAULTS = {
-    "fetch.wait.max.ms": 250,
-    "fetch.queue.backoff.ms": 10,  # the queue below is full whenever we lag, and then a second is long
-    "queued.max.messages.kbytes": 16_384,
-    "topic.metadata.refresh.interval.ms": 30_000,
-    "session.timeout.ms": 10_000,
-    "check.crcs": True,
-    "log.connection.close": False,
-}
-"""Ours instead of librdkafka's; `kafka.consumer` overrides them. New partitions are noticed with the metadata."""
-REQUIRED = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "error",
-    "isolation.level": "read_committed",
-    "allow.auto.create.topics": False,
-    "group.protocol": "classic",
-    "partition.assignment.strategy": "range,roundrobin",
-}
 ANSWER_S = 5.0
 """How long to wait for what everything else waits for."""
 END_S = 0.5
 """How long to wait for where partitions end."""
-CONNECT_MS = 3_000
-_REFUSED = {ck.KafkaError._AUTHENTICATION, ck.KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public, so named
-_FORBIDDEN = {
-    ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    ck.KafkaError.GROUP_AUTHORIZATION_FAILED,
-    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-}
-_OPTION = {ck.KafkaError._INVALID_ARG, ck.KafkaError._UNKNOWN_PROTOCOL, ck.KafkaError._NOT_IMPLEMENTED}  # noqa: SLF001
-_FENCED = {ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL}  # noqa: SLF001 - public, so named
-"""librdkafka has two fatal errors for consumers: this one, and a group protocol that it does not know."""
+FENCED_AGAIN_S = 60.0
+"""Fenced out twice within this time we give way to another process."""
 _GONE = {ck.KafkaError.UNKNOWN_TOPIC_OR_PART, ck.KafkaError._UNKNOWN_PARTITION, ck.KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
 
 
@@ -81,6 +59,11 @@ class Confluent(Transport):
         self._lost: frozenset[Partition] = frozenset()
         self._wrong: list[Exception] = []
         """What went wrong in a callback or beside records, to be raised by the next `fetch`."""
+        self._fenced = False
+        """Whether this consumer is of no use any more and the next `fetch` is to open another."""
+        self._fenced_at = -FENCED_AGAIN_S
+        self._untold: int | None = None
+        """The error with which the group's offsets were refused last, if they were."""
 
     @property
     def connected(self) -> bool:
@@ -95,7 +78,7 @@ class Confluent(Transport):
                 found[name] = _uuid(self._answer(future).topic_id)
             except ck.KafkaException as error:
                 if error.args[0].code() not in _GONE:
-                    raise _translation(error.args[0]) from error
+                    raise self._translation(error.args[0]) from error
                 found[name] = None
         return found
 
@@ -108,7 +91,13 @@ class Confluent(Transport):
 
     def connect(self) -> None:
         ids = {"group.id": self._settings.group} | ({"group.instance.id": self._instance} if self._instance else {})
-        options = {**DEFAULTS, **self._client_options(), **self._settings.consumer, **ids, **REQUIRED}
+        options = {
+            **DEFAULTS,
+            **client_options(self._settings, self._on_error),
+            **self._settings.consumer,
+            **ids,
+            **REQUIRED,
+        }
         with self._translated():
             self._consumer = ck.Consumer(options | {"on_commit": self._on_commit})
             self._consumer.subscribe(
@@ -118,6 +107,8 @@ class Confluent(Transport):
     def fetch(self, max_wait_s: float, most: int) -> list[Run]:
         """See `Transport`. Waits for one record, then takes what is there: librdkafka waits for all it is asked for."""
         self._raise_worst()
+        if self._fenced:
+            self._join_again()
         with self._translated():
             messages = self._consumer.consume(1, max_wait_s)
             if messages and most > 1:
@@ -176,10 +167,13 @@ class Confluent(Transport):
         with self._translated():
             (found,) = self._consumer.committed([_theirs(partition)], ANSWER_S)
         if found.error is not None:
-            raise _translation(found.error)
+            raise self._translation(found.error)
         return found.offset if found.offset >= 0 else None
 
     def tell(self, positions: Mapping[Partition, Position]) -> None:
+        """See `Transport`. Who is no member just now has nothing to tell, and would be fenced out for it."""
+        if not self.connected or (self._instance and not self._consumer.memberid()):
+            return
         try:
             self._consumer.commit(
                 offsets=[_theirs(each, at.next_offset) for each, at in positions.items()], asynchronous=True
@@ -188,13 +182,17 @@ class Confluent(Transport):
             self._on_commit(error.args[0], [])
 
     def close(self) -> None:
-        if not self.connected:
+        self._close_consumer()
+        self._asking = None
+
+    def _close_consumer(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
             return
         try:
-            self._consumer.close()
+            consumer.close()
         except (ck.KafkaException, RuntimeError) as error:
             log.warning("kafka consumer not closed cleanly", error=str(error))
-        self._consumer = self._asking = None
 
     def _on_assign(self, consumer: Any, assigned: list[Any]) -> None:
         """Nothing is fetched until the source has found where to go on: it says so with `start`."""
@@ -212,15 +210,38 @@ class Confluent(Transport):
         self._next, self._stopped = {}, set()
 
     def _on_error(self, error: Any) -> None:
-        self._wrong.append(_translation(error))
+        self._wrong.append(self._translation(error))
 
     def _on_commit(self, error: Any, _offsets: object) -> None:
         """The group's offsets are advice: if they are refused it matters only where we are not in it any more."""
+        before, self._untold = self._untold, None if error is None else error.code()
         if error is None:
             return
-        if isinstance(translated := _translation(error), SourceError):
+        if isinstance(translated := self._translation(error), SourceError):
             self._wrong.append(translated)
-        log.warning("offsets not told to kafka", error=error.str())
+        if self._untold != before:
+            log.warning("offsets not told to kafka", error=error.str())
+
+    def _join_again(self) -> None:
+        """Open another consumer in place of one that was fenced out. What it had is lost: back to the last commit."""
+        self._lost |= self._next.keys()
+        self._next, self._stopped = {}, set()
+        self._close_consumer()
+        self._fenced, self._wrong = False, []
+        self.connect()
+
+    def _translation(self, error: Any) -> Exception:
+        """As the function; but fenced out for the first time we join again."""
+        if not fenced(error):
+            return translation(error)
+        if self._fenced:
+            return Trouble(error.str())
+        before, self._fenced_at = self._fenced_at, time.monotonic()
+        if self._fenced_at - before < FENCED_AGAIN_S:
+            return translation(error)
+        self._fenced = True
+        log.warning("fenced out of the consumer group, joining again", error=error.str())
+        return Trouble(error.str())
 
     def _note(self, message: Any) -> None:
         """A message that is no record: the end of a partition, or something that went wrong."""
@@ -232,7 +253,7 @@ class Confluent(Transport):
         elif error.code() in {ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
             self._wrong.append(OutOfRange([partition]))
         else:
-            self._wrong.append(_translation(error))
+            self._wrong.append(self._translation(error))
 
     def _raise_worst(self) -> None:
         """Raise what can't heal, else what needs another offset, else what was in trouble; the rest is forgotten."""
@@ -281,13 +302,13 @@ class Confluent(Transport):
                 found[_ours(partition)] = int(self._answer(future).offset)
             except ck.KafkaException as error:
                 if error.args[0].code() not in _GONE:
-                    raise _translation(error.args[0]) from error
+                    raise self._translation(error.args[0]) from error
         return found
 
     def _admin(self) -> Any:
         if self._asking is None:
             with self._translated():
-                self._asking = AdminClient(self._client_options())
+                self._asking = AdminClient(client_options(self._settings, self._on_error))
         return self._asking
 
     def _answer(self, future: Future[Answer]) -> Answer:
@@ -306,49 +327,7 @@ class Confluent(Transport):
         try:
             yield
         except ck.KafkaException as error:
-            raise _translation(error.args[0]) from error
-
-    def _client_options(self) -> dict[str, Any]:
-        security = self._settings.security
-        try:
-            password = security.read_password()
-        except OSError as error:
-            raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
-        options = {
-            "bootstrap.servers": ",".join(self._settings.brokers),
-            "client.id": self._settings.client_id,
-            "security.protocol": security.protocol,
-            "ssl.ca.location": security.ca_file and str(security.ca_file),
-            "ssl.certificate.location": security.cert_file and str(security.cert_file),
-            "ssl.key.location": security.key_file and str(security.key_file),
-            "ssl.key.password": security.key_password and security.key_password.get_secret_value(),
-            "ssl.endpoint.identification.algorithm": "https" if security.check_hostname else "none",
-            "sasl.mechanism": security.mechanism,
-            "sasl.username": security.username,
-            "sasl.password": password and password.get_secret_value(),
-            "socket.connection.setup.timeout.ms": CONNECT_MS,
-            "reconnect.backoff.max.ms": 2_000,
-            "error_cb": self._on_error,
-            "logger": logging.getLogger("librdkafka"),
-        }
-        return {name: value for name, value in options.items() if value is not None}
-
-
-def _translation(error: Any) -> Exception:
-    """An error of librdkafka's as the source knows it, with what to do if waiting can't heal it."""
-    said = error.str()
-    if error.code() in _REFUSED:
-        return SourceError(f"kafka: the brokers refuse the credentials ({said}): check kafka.security")
-    if error.code() in _FORBIDDEN:
-        return SourceError(f"kafka: not allowed ({said}): give Vigil's user the right to read its topics and group")
-    if error.code() in _OPTION:
-        return SourceError(f"kafka: an option is not accepted ({said}): check kafka.security and kafka.consumer")
-    if error.code() in _FENCED or error.fatal():
-        return SourceError(
-            f"kafka: another process took this one's place in the consumer group ({said}): "
-            "run one Vigil per state and group"
-        )
-    return Trouble(said)
+            raise self._translation(error.args[0]) from error
 
 
 def _ours(topic_partition: Any) -> Partition:

@@ -1,0 +1,117 @@
+"""What librdkafka is told when a client is opened, and what its errors and its log mean."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import confluent_kafka as ck
+
+from config.streams import Kafka
+from daemon.sources.base import SourceError
+from daemon.sources.transports.base import Trouble
+
+DEFAULTS = {
+    "fetch.wait.max.ms": 250,
+    "fetch.queue.backoff.ms": 10,  # the queue below is full whenever we lag, and then a second is long
+    "queued.max.messages.kbytes": 16_384,
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "session.timeout.ms": 10_000,
+    "check.crcs": True,
+    "log.connection.close": False,
+}
+"""Ours instead of librdkafka's; `kafka.consumer` overrides them. New partitions are noticed with the metadata."""
+REQUIRED = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "allow.auto.create.topics": False,
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "range,roundrobin",
+}
+CONNECT_MS = 3_000
+SAID_AGAIN_S = 30.0
+"""How often the same line of librdkafka's log is repeated."""
+_REFUSED = {ck.KafkaError._AUTHENTICATION, ck.KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public, so named
+_FORBIDDEN = {
+    ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ck.KafkaError.GROUP_AUTHORIZATION_FAILED,
+    ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_OPTION = {ck.KafkaError._INVALID_ARG, ck.KafkaError._UNKNOWN_PROTOCOL, ck.KafkaError._NOT_IMPLEMENTED}  # noqa: SLF001
+_FENCED = {ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL}  # noqa: SLF001 - public, so named
+"""librdkafka has two fatal errors for consumers: this one, and a group protocol that it does not know."""
+
+
+class _Seldom(logging.Filter):
+    """Lets a line pass once in a while: librdkafka says at each of its many tries that a broker is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is new, or was said long ago. Numbers make no difference: they are ports and durations."""
+        said, now = re.sub(r"\d+", "", record.getMessage()), time.monotonic()
+        if now - self._said.get(said, -SAID_AGAIN_S) < SAID_AGAIN_S:
+            return False
+        self._said = {line: at for line, at in self._said.items() if now - at < SAID_AGAIN_S} | {said: now}
+        return True
+
+
+_log = logging.getLogger("librdkafka")
+_log.addFilter(_Seldom())
+
+
+def client_options(settings: Kafka, on_error: Callable[[Any], None]) -> dict[str, Any]:
+    """What every client of a cluster is opened with. Raises `SourceError` where the password can't be read."""
+    security = settings.security
+    try:
+        password = security.read_password()
+    except OSError as error:
+        raise SourceError(f"kafka.security: {error.filename}: {error.strerror}") from error
+    options = {
+        "bootstrap.servers": ",".join(settings.brokers),
+        "client.id": settings.client_id,
+        "security.protocol": security.protocol,
+        "ssl.ca.location": security.ca_file and str(security.ca_file),
+        "ssl.certificate.location": security.cert_file and str(security.cert_file),
+        "ssl.key.location": security.key_file and str(security.key_file),
+        "ssl.key.password": security.key_password and security.key_password.get_secret_value(),
+        "ssl.endpoint.identification.algorithm": "https" if security.check_hostname else "none",
+        "sasl.mechanism": security.mechanism,
+        "sasl.username": security.username,
+        "sasl.password": password and password.get_secret_value(),
+        "socket.connection.setup.timeout.ms": CONNECT_MS,
+        "reconnect.backoff.max.ms": 2_000,
+        "error_cb": on_error,
+        "logger": _log,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def fenced(error: Any) -> bool:
+    """Whether the client is of no use any more: another member has its place in the group."""
+    return error.code() in _FENCED or bool(error.fatal())
+
+
+def translation(error: Any) -> Exception:
+    """An error of librdkafka's as the source knows it, with what to do if waiting can't heal it."""
+    said = error.str()
+    if error.code() in _REFUSED:
+        return SourceError(f"kafka: the brokers refuse the credentials ({said}): check kafka.security")
+    if error.code() in _FORBIDDEN:
+        return SourceError(f"kafka: not allowed ({said}): give Vigil's user the right to read its topics and group")
+    if error.code() in _OPTION:
+        return SourceError(f"kafka: an option is not accepted ({said}): check kafka.security and kafka.consumer")
+    if fenced(error):
+        return SourceError(
+            f"kafka: another process took this one's place in the consumer group ({said}): "
+            "run one Vigil per state and group"
+        )
+    return Trouble(said)
