@@ -7,7 +7,7 @@ committed to Kafka are for lag tools only. Which client library brings the recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from config.streams import Kafka
 from daemon.backoff import Backoff
 from daemon.records import Gap, Partition, Polled, Position, Run
 from daemon.sources.base import Opening, Source, SourceError, StateMissing
+from daemon.sources.company import Company
 from daemon.sources.ends import Ends
 from daemon.sources.held import Held
 from daemon.sources.resumption import Extent, resume
@@ -27,9 +28,6 @@ log = structlog.get_logger(__name__)
 
 MISSING_TRIES = 3
 """A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
-
-OTHERS_TRIES = 6
-"""Another member of the group stays if it was seen this often, over 15 s: one that died is forgotten after 10 s."""
 
 
 class KafkaSource(Source):
@@ -44,7 +42,8 @@ class KafkaSource(Source):
         self._topics = list(settings.consumed)
         self._transport = transport(settings.transport)(settings, opening.instance)
         self._backoff = Backoff()
-        self._missing = self._crowded = 0
+        self._company = Company(settings.group, opening.instance, self._transport.others)
+        self._missing = 0
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
         self._unsure = False
@@ -64,7 +63,7 @@ class KafkaSource(Source):
 
         1. Fetch, and take over what the group decided meanwhile.
         2. Drop what is not ours any more, or of a topic that was made anew.
-        3. Find where new partitions go on.
+        3. Find where new partitions go on, unless another Vigil is in the group.
         4. From time to time ask where the partitions end.
         """
         polled = Polled()
@@ -77,8 +76,8 @@ class KafkaSource(Source):
         polled.runs = self._held.take(max_records, self._paused | self._unsettled)
         for run in polled.runs:
             self._note_handed_out(run)
-        if self._unsettled:
-            self._guarded(self._settle, polled)
+        if self._unsettled or self._company.looking:
+            self._guarded(self._look_and_settle, polled)
         if self._ends.due:
             self._guarded(self._ask_ends)
         polled.caught_up = self._ends.caught_up()
@@ -137,8 +136,8 @@ class KafkaSource(Source):
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:
                 self._refuse_missing(missing)
                 return False
-            if others := self._others():
-                self._refuse_others(others)
+            if not self._company.room():
+                self._backoff.failed()
                 return False
             self._transport.connect()
         except Trouble as trouble:
@@ -157,32 +156,6 @@ class KafkaSource(Source):
                 f"kafka.topics: not on the brokers: {', '.join(topics)}: create them, or correct the names"
             )
         self._backoff.failed()
-
-    def _others(self) -> list[str]:
-        """Other members of the group. Whoever reads without a state shares nothing, so it may have company."""
-        return self._transport.others() if self._opening.instance else []
-
-    def _refuse_others(self, others: Sequence[str]) -> None:
-        """A member with another state would take partitions away, and with them half of what belongs together."""
-        self._crowded += 1
-        if self._crowded >= OTHERS_TRIES:
-            raise SourceError(
-                f"kafka.group: {self._settings.group!r} is read by {', '.join(others)} already: "
-                "stop that, or give this Vigil a group of its own"
-            )
-        self._backoff.failed()
-        log.warning("the consumer group is in use, waiting", group=self._settings.group, by=list(others))
-
-    def _look_around(self) -> None:
-        """Others may have come at the same time, or since. Of two Vigils the one whose name comes first stays."""
-        others = self._others()
-        if any("vigil-" <= other < self._opening.instance for other in others):
-            raise SourceError(
-                f"kafka.group: {self._settings.group!r} is read by {', '.join(others)} already: "
-                "give this Vigil a group of its own"
-            )
-        if others:
-            log.error("part of the topics is read by others and not watched here", by=others)
 
     def _fetch(self, max_wait_s: float, most: int) -> None:
         try:
@@ -208,7 +181,7 @@ class KafkaSource(Source):
                 self._ends.forget(partition)
             self._paused -= gone
             self._unsettled = set(mine)
-            self._guarded(self._look_around)
+            self._company.changed()
 
     def _check_ids(self) -> None:
         """No fetch says of which topic it is, and a name may mean another one by now: ask for its id after it."""
@@ -240,6 +213,11 @@ class KafkaSource(Source):
             self._transport.pause([partition])
             self._unsettled.add(partition)
             self._ends.doubt(partition)
+
+    def _look_and_settle(self, polled: Polled) -> None:
+        established = bool(self._positions) or bool(self._opening.positions())
+        if self._company.welcome(established=established) and self._unsettled:
+            self._settle(polled)
 
     def _settle(self, polled: Polled) -> None:
         """Find where the unsettled partitions go on, and let them. What fails is tried again by the next poll."""

@@ -277,6 +277,33 @@ def test_a_second_daemon_in_the_group_is_refused_and_disturbs_nobody(
         assert not [line for line in first.logged() if "partitions lost" in line["event"]]
 
 
+def test_of_two_daemons_that_start_at_once_one_goes_on(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Each with a state of its own: one ends with 78 and says why, the other reads everything, each event once."""
+    topic = new_topic("rivals", 2, **KEEP)
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        configure(folder, broker.bootstrap, topic, transport, quick(transport, session=3_000))
+    produce(broker.bootstrap, messages(topic, 300, partitions=2))
+    with running(folders[0]) as one, running(folders[1]) as two:
+        rivals = {one, two}
+        give_up = time.monotonic() + PATIENCE_S
+        while not (gone := {each for each in rivals if each.process.poll() is not None}):
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+        (loser,) = gone
+        (winner,) = rivals - gone
+        code, reason = loser.ended()
+        assert code == exits.CONFIG
+        assert "a group of its own" in reason
+        produce(broker.bootstrap, messages(topic, 300, first=300, partitions=2))
+        read_to(winner, 600)
+        counted(winner, 600)
+        winner.stop()
+
+
 def test_a_topic_that_is_missing_ends_it_with_its_name(broker: Cluster, tmp_path: Path, transport: str) -> None:
     """Exit 78 and one line, for starting again does not help."""
     configure(tmp_path, broker.bootstrap, "no-such-topic", transport)

@@ -15,7 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from config.streams import Kafka
 from daemon.records import Gap, Partition, Polled, Position, Run
-from daemon.sources import Opening, SourceError, StateMissing
+from daemon.sources import Opening, SourceError, StateMissing, company
 from daemon.sources.kafka import KafkaSource
 from tests.broker import Broker, Cluster
 from tests.conftest import NewTopic
@@ -492,7 +492,7 @@ def test_of_two_under_one_name_one_ends_and_the_other_goes_on(
     sources = [open_source(topic, state, instance="vigil-1", consumer=quick) for state in states]
     for source, state in zip(sources, states, strict=True):
         poll_until(source, count(3))
-        state |= source.positions()
+        state.update(source.positions())
     ended: dict[KafkaSource, SourceError] = {}
 
     def tried(source: KafkaSource) -> None:
@@ -528,20 +528,45 @@ def test_a_second_state_in_the_group_is_refused(broker: Cluster, new_topic: NewT
     assert [each for polled in polls for each in (*polled.revoked, *polled.assigned)] == []
 
 
-def test_of_two_states_that_join_at_once_one_stays(
-    broker: Cluster, new_topic: NewTopic, open_source: Open, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_states_that_meet_in_the_group_the_one_that_reads_stays(
+    broker: Cluster, new_topic: NewTopic, open_source: Open, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
-    """Neither saw the other before: the one whose name comes first goes on, with all partitions again."""
+    """The other did not see it in time: it goes without having read anything, whatever the names are."""
+    monkeypatch.setattr(company, "NEWCOMER_S", 3.0)
     topic = new_topic(partitions=2)
     quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 1_000}
     sources = [open_source(topic, instance=f"vigil-{number}", consumer=quick) for number in range(2)]
-    with monkeypatch.context() as blind:
-        blind.setattr(KafkaSource, "_refuse_others", lambda source, _: source._transport.connect())
-        poll_until(sources[0], assigned)
-        with pytest.raises(SourceError, match="vigil-0"):
-            poll_until(sources[1], lambda _: sources[0].poll(0.1, 10) is None)
+    monkeypatch.setattr(company.Company, "room", lambda _: True)
+    stays, goes = sources[first], sources[1 - first]
+    poll_until(stays, lambda _: len(stays.positions()) == 2)
+    with pytest.raises(SourceError, match=rf"vigil-{first}.*a group of its own"):
+        poll_until(goes, lambda polls: assigned(polls) or stays.poll(0.1, 10) is None)
+    goes.close()
+    poll_until(stays, lambda _: len(stays.positions()) == 2)
+
+
+def test_of_two_states_that_join_at_once_one_stays(
+    broker: Cluster, new_topic: NewTopic, open_source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither saw the other before: the one whose name comes first waits for the other to go, and gets everything."""
+    topic = new_topic(partitions=2)
+    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 1_000}
+    sources = [open_source(topic, instance=f"vigil-{number}", consumer=quick) for number in range(2)]
+    monkeypatch.setattr(company.Company, "room", lambda _: True)
+    monkeypatch.setattr(company, "NEWCOMER_S", PATIENCE_S)
+    with monkeypatch.context() as blind:  # neither looks around before both are members
+        blind.setattr(KafkaSource, "_look_and_settle", lambda *_: None)
+        poll_until(sources[0], lambda _: sources[1].poll(0.1, 10) is not None and len(members(sources[0])) == 2)
+    with pytest.raises(SourceError, match="vigil-0"):
+        poll_until(sources[1], lambda _: sources[0].poll(0.1, 10) is None)
     sources[1].close()
     poll_until(sources[0], lambda _: len(sources[0].positions()) == 2)
+
+
+def members(source: KafkaSource) -> list[str]:
+    """Who is in the group, itself included."""
+    return [*source._transport.others(), source._opening.instance]
 
 
 def test_it_waits_for_a_broker_that_is_absent_at_start(own_broker: Broker, open_source: Open) -> None:
