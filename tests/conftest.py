@@ -1,6 +1,9 @@
 """What tests of every kind may ask for: a broker, topics of their own, and the shared data sets."""
 
+import fcntl
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,9 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "shared-machine")
 
 
+ROOT = Path(__file__).parents[1]
+
+
 class NewTopic(Protocol):
     """Creates a topic that no other test has; returns its name."""
 
@@ -28,6 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"broker", "own_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile the kernels of a fresh checkout once, before the first daemon's time begins, rather than in each daemon.
+
+    Test processes that run side by side wait for each other.
+    """
+    if not any(item.get_closest_marker("kafka") for item in session.items):
+        return
+    compiled = ROOT / ".cache" / "kernels-compiled"
+    compiled.parent.mkdir(exist_ok=True)
+    with (compiled.parent / "kernels.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        newest = max(path.stat().st_mtime for part in ("processors", "daemon") for path in (ROOT / part).rglob("*.py"))
+        if not compiled.exists() or compiled.stat().st_mtime < newest:
+            compiling = [sys.executable, "-c", "from daemon.app import warm_up; warm_up()"]
+            subprocess.run(compiling, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            compiled.touch()
 
 
 @pytest.fixture(autouse=True)
