@@ -285,7 +285,9 @@ def test_of_two_daemons_that_start_at_once_one_goes_on(
     folders = tmp_path / "one", tmp_path / "two"
     for folder in folders:
         folder.mkdir()
-        configure(folder, broker.bootstrap, topic, transport, quick(transport, session=3_000))
+        configure(
+            folder, broker.bootstrap, topic, transport, quick(transport, session=3_000, heartbeat_interval_ms=500)
+        )
     produce(broker.bootstrap, messages(topic, 300, partitions=2))
     with running(folders[0]) as one, running(folders[1]) as two:
         rivals = {one, two}
