@@ -13,6 +13,8 @@ from daemon.commands import configuration
 
 if TYPE_CHECKING:
     from config import Config
+    from daemon.commands.reload import Reload
+    from daemon.commands.signals import Signals
 
 
 def add(commands: Any) -> None:
@@ -21,7 +23,7 @@ def add(commands: Any) -> None:
         "run",
         help="watch what the configuration names, until stopped",
         description="Watch until stopped. SIGTERM or Ctrl-C: finish what was read, commit, send, exit 0; once more: "
-        "at once. SIGHUP: check the configuration anew.",
+        "at once. SIGHUP: take up the configuration as it is now, or say what is wrong with it.",
     )
     configuration.add_option(parser)
     parser.add_argument(
@@ -40,44 +42,61 @@ def run(arguments: argparse.Namespace) -> int:
     3. Open everything, and serve health, metrics and the page.
     4. Load the compiled kernels.
     5. Loop until stopped; the loop drains before it returns.
+    6. Where SIGHUP brought another configuration: once more from 3, with what was committed.
     """
+    from daemon.commands.reload import Reload
     from daemon.commands.signals import Signals
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         config = configuration.load(arguments.config)
         _prepare(config, arguments.config)
-        signals.on_hangup = lambda: reconsider(arguments.config, config)
-        return _watch(config, signals, start_empty=arguments.start_empty)
+        return _watch(Reload(arguments.config, config), signals, start_empty=arguments.start_empty)
 
 
-def _watch(config: Config, signals: Any, *, start_empty: bool) -> int:
+def _watch(reload: Reload, signals: Signals, *, start_empty: bool) -> int:
+    """Watch by one configuration after the other; returns the exit code."""
     import structlog
 
+    log = structlog.get_logger("vigild")
+    signals.on_hangup = reload.consider
+    while True:
+        try:
+            _watch_by(reload, signals, start_empty=start_empty)
+        except Exception as error:
+            code = exits.code_of(error)
+            if code is None:
+                log.exception("ended by a mistake of Vigil's", exit_code=exits.SOFTWARE)
+                return exits.SOFTWARE
+            if reload.go_back(error):
+                continue
+            log.error("ended", reason=exits.message_of(error), exit_code=code)  # noqa: TRY400 - foreseen: no traceback
+            return code
+        if signals.stopping() or not reload.asked:
+            log.info("stopped", reason=signals.reason or "the input has ended")
+            return exits.OK
+        reload.take()
+        start_empty = False
+        _announce(reload.running)
+
+
+def _watch_by(reload: Reload, signals: Signals, *, start_empty: bool) -> None:
+    """Watch by one configuration, until stopped, at the end of the input, or until there is another."""
     from daemon import app
     from daemon.web.pulse import Pulse
     from daemon.web.server import serving
 
-    log = structlog.get_logger("vigild")
-    try:
-        with closing(app.live(config, start_empty=start_empty)) as pipeline:
-            pulse = Pulse(time.monotonic)
-            with serving(config.http.host, config.http.port, pipeline.status, pulse):
-                app.warm_up(signals.stopping)
-                pipeline.run(pulse.with_each(signals.stopping))
-    except Exception as error:
-        code = exits.code_of(error)
-        if code is None:
-            log.exception("ended by a mistake of Vigil's", exit_code=exits.SOFTWARE)
-            return exits.SOFTWARE
-        log.error("ended", reason=exits.message_of(error), exit_code=code)  # noqa: TRY400 - foreseen: no traceback
-        return code
-    log.info("stopped", reason=signals.reason or "the input has ended")
-    return exits.OK
+    config = reload.running
+    with closing(app.live(config, start_empty=start_empty)) as pipeline:
+        reload.opened()
+        pulse = Pulse(time.monotonic)
+        with serving(config.http.host, config.http.port, pipeline.status, pulse):
+            app.warm_up(signals.stopping)
+            pipeline.run(pulse.with_each(lambda: signals.stopping() or reload.asked))
 
 
 def _prepare(config: Config, path: Path) -> None:
-    """Set up the log, and say in it what is about to be done: one line for each thing that may be asked about."""
+    """Set up the log, and say in it what is about to be done."""
     import structlog
 
     from config import config_hash
@@ -88,6 +107,14 @@ def _prepare(config: Config, path: Path) -> None:
     log = structlog.get_logger("vigild")
     log.info("vigild starts", version=version())
     log.info("configuration", file=str(path.resolve()), hash=config_hash(config))
+    _announce(config)
+
+
+def _announce(config: Config) -> None:
+    """A line for each thing that may be asked about."""
+    import structlog
+
+    log = structlog.get_logger("vigild")
     if config.kafka is not None:
         topics = [topic.name for topic in config.kafka.topics]
         log.info("source", kind="kafka", brokers=list(config.kafka.brokers), topics=topics, group=config.kafka.group)
@@ -105,27 +132,3 @@ def _sink_named(sink: Any) -> str:
     """A sink for the log: its kind and where it leads, never a secret."""
     where = getattr(sink.settings, "topic", None) or getattr(sink.settings, "path", None)
     return f"{sink.kind}:{where}" if where else str(sink.kind)
-
-
-def reconsider(path: Path, running: Config) -> None:
-    """Say whether the configuration as it is now would be accepted. What runs goes on as it is."""
-    import structlog
-
-    from config import config_hash
-    from daemon.commands.validate import mistakes
-
-    log = structlog.get_logger("vigild")
-    try:
-        config = configuration.load(path)
-        wrong = mistakes(config, path)
-    except exits.Ended as error:
-        wrong = str(error).splitlines()
-    if wrong:
-        log.error("configuration refused, the old one stays", file=str(path), mistakes=wrong)
-    elif config_hash(config) == config_hash(running):
-        log.info("configuration unchanged", file=str(path), hash=config_hash(config))
-    else:
-        log.warning(
-            "configuration accepted, restart to apply", file=str(path), hash=config_hash(config),
-            running=config_hash(running),
-        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Signals as the daemon takes them: the first asks it to stop, the second ends it, SIGHUP asks for a second look.
+"""Signals as the daemon takes them: the first asks it to stop, the second ends it, SIGHUP asks to reload.
 
 They are taken in by a thread of their own, so that the second one ends the process even where the main thread is deep
 in compiled code, and so that a look at the configuration doesn't hold up the stream. The interpreter writes the number

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 from daemon import exits
 from daemon.commands.signals import ONE_REQUEST_S
-from tests.daemon.commands.vigild import environment, events, parsed, start, vigild, write
+from tests.daemon.commands.vigild import BREAKS_AT, environment, events, parsed, start, vigild, write
 
 CONFIG = """\
 files: {paths: [events.ndjson], follow: true}
@@ -105,20 +105,58 @@ def test_a_finite_input_ends_it(tmp_path: Path) -> None:
         assert parsed(told.stderr)[-1]["reason"] == "the input has ended"
 
 
-def test_a_hangup_makes_it_look_at_the_configuration_again(tmp_path: Path) -> None:
-    """It says whether the new one would be accepted; what runs goes on either way."""
+def test_a_hangup_takes_up_another_configuration_and_loses_nothing(tmp_path: Path) -> None:
+    """What was read before is not read again, what comes later is judged by what was learnt, and said elsewhere."""
     prepare(tmp_path)
     with running(tmp_path) as (process, said):
-        said("http")
+        before = said("http")
         process.send_signal(signal.SIGHUP)
         said("configuration unchanged")
-        (tmp_path / "vigil.yaml").write_text(CONFIG + "alerts: {renotify: 2h}\n")
+        (tmp_path / "vigil.yaml").write_text(CONFIG.replace("alerts.ndjson", "elsewhere.ndjson"))
         process.send_signal(signal.SIGHUP)
-        assert said("configuration accepted, restart to apply")["running"] == said("configuration")["hash"]
+        assert said("configuration accepted")["running"] == said("configuration")["hash"]
+        _until(lambda: said("http") != before)
+        write(tmp_path / "events.ndjson", events())
+        _until(lambda: (tmp_path / "elsewhere.ndjson").exists() and fired(tmp_path / "elsewhere.ndjson"))
+        url = said("http")["url"]
+        _until(lambda: ask(f"{url}/healthz")["lag_records"] == 0)
+        process.terminate()
+        assert process.wait(timeout=60) == exits.OK
+    assert not (tmp_path / "alerts.ndjson").exists() or not fired(tmp_path / "alerts.ndjson")
+    shown = json.loads(vigild("state", "inspect", "--json", cwd=tmp_path).stdout)
+    assert shown["positions"] == [["events", 0, 4 * BREAKS_AT, ""]]
+
+
+def test_a_hangup_with_a_configuration_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
+    """Mistakes are said; and where what it names can't be opened the old one takes over again."""
+    prepare(tmp_path)
+    with running(tmp_path) as (process, said):
+        before = said("http")
         (tmp_path / "vigil.yaml").write_text(CONFIG + "alert: {}\n")
         process.send_signal(signal.SIGHUP)
         assert "Did you mean alerts?" in said("configuration refused, the old one stays")["mistakes"][0]
-        assert process.poll() is None
+        damaged = tmp_path / "damaged" / "state.sqlite"
+        damaged.parent.mkdir()
+        damaged.write_bytes(b"no database" * 1_000)
+        (tmp_path / "vigil.yaml").write_text(CONFIG.replace("path: state", "path: damaged"))
+        process.send_signal(signal.SIGHUP)
+        assert "damaged/state.sqlite" in said("configuration given up, back to the old one")["reason"]
+        _until(lambda: said("http") != before)
+        process.terminate()
+        assert process.wait(timeout=60) == exits.OK
+
+
+def fired(path: Path) -> list[dict[str, Any]]:
+    """The alerts of a file that fired."""
+    return [line for line in logged(path) if line["data"].get("change") == "fired"]
+
+
+def _until(true: Callable[[], object]) -> None:
+    for _ in range(1_200):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("never came true")
 
 
 def test_a_port_that_is_taken_is_said_and_survived(tmp_path: Path) -> None:
