@@ -75,6 +75,11 @@ class Run:
         self.values += run.values
         self.headers += run.headers
 
+    def take(self, rows: Sequence[int]) -> Run:
+        """The records of these rows."""
+        columns = (self.offsets, self.timestamps, self.keys, self.values, self.headers)
+        return Run(self.partition, *([column[row] for row in rows] for column in columns))  # type: ignore[arg-type]
+
     def part(self, start: int, stop: int) -> Run:
         """Some of the records, by row."""
         columns = (self.offsets, self.timestamps, self.keys, self.values, self.headers)

@@ -132,12 +132,13 @@ class Words:
     def _layout_column(self, layouts: list[tuple[str, ...]], names: Names) -> tuple[Hashes, bool]:
         """The hash of each layout, and whether all are the same."""
         distinct = set(layouts)
-        found = {layout: self._layout(layout, names) for layout in distinct}
+        found = {layout: self.layout_hash(layout, names) for layout in distinct}
         if len(distinct) == 1:
             return np.full(len(layouts), found[layouts[0]], np.uint64), True
         return np.fromiter(map(found.__getitem__, layouts), np.uint64, len(layouts)), False
 
-    def _layout(self, layout: tuple[str, ...], names: Names) -> int:
+    def layout_hash(self, layout: tuple[str, ...], names: Names) -> int:
+        """The hash of a layout; `names` learns it."""
         found = self._layouts.get(layout)
         if found is None:
             if self._layout_names + len(layout) > _MOST_LAYOUT_NAMES:

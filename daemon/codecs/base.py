@@ -26,6 +26,8 @@ class Codec(ABC):
 
     name: ClassVar[str]
     """What the config calls it."""
+    plain: ClassVar[bool] = False
+    """Whether a message that is one JSON object, or an array of them, holds just these as native events."""
 
     @abstractmethod
     def events(self, value: bytes, headers: Any) -> Sequence[Event | Refused]:

@@ -20,6 +20,7 @@ class Native(Codec):
     """The events of docs/events.md as JSON."""
 
     name = "native"
+    plain = True
 
     def events(self, value: bytes, headers: Any) -> Sequence[Event | Refused]:
         """See `Codec.events`. A message that is one JSON document is read as such, before it is tried line by line."""

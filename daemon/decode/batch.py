@@ -1,4 +1,4 @@
-"""The events of one run of records, before they are sorted by kind.
+"""The events of some records of a run as Python objects, before they are sorted by kind.
 
 An entry is an event, or what stands in its place where it can't be read; entries are numbered through the run.
 """
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from daemon import stamps
 from daemon.codecs.base import Codec, Event, Refused
 from daemon.decode.depth import may_nest, nests
 from daemon.decode.results import Refusal
 from daemon.records import Run
-from processors.rows import Bools, Longs
+from processors.rows import Bools, Bytes, Longs, Table
 
 KINDS = ("prediction", "label", "signal")
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
@@ -38,18 +39,26 @@ class Bounds:
     """Features (or probabilities, segments, attributions) of one event."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moments(Table):
+    """When events were, in microseconds: what they say themselves, the clock after each, the effective time."""
+
+    ts: Longs
+    clock: Longs
+    time: Longs
+    flags: Bytes
+    timeless: Bools
+    """Those that have no time."""
+
+
 class Batch:
     """The events of one run, and what was refused of it.
 
     `events` holds one event an entry, an empty one where it was refused; `record` is the row in the run of each.
     """
 
-    ts: Longs
-    clock: Longs
-    time: Longs
-    flags: Any
-    timeless: Bools
-    """Entries that have no time."""
+    moments: Moments
+    """Of the entries; given from outside."""
 
     def __init__(self, run: Run, codec: Codec, bounds: Bounds) -> None:
         self.run, self._codec, self._bounds = run, codec, bounds
@@ -57,7 +66,7 @@ class Batch:
         self._refused: dict[int, Refused] = {}
         self._whole: set[int] = set()
         """Entries that stand for a message that was refused as a whole."""
-        counts = self._read_all(run.values) or list(map(self._read, run.values, run.headers))
+        counts = np.array(self._read_all(run.values) or list(map(self._read, run.values, run.headers)), np.int64)
         self.record: Longs = np.repeat(np.arange(len(counts)), counts)
         starts = np.cumsum(counts, dtype=np.int64) - counts
         self.index: Longs = np.arange(len(self.events)) - np.repeat(starts, counts)
@@ -129,8 +138,13 @@ class Batch:
         """Refuse an event; what is known to be wrong with it already stands."""
         self._refused.setdefault(entry, Refused(reason, detail))
 
-    def refusals(self, clock: Longs) -> list[Refusal]:
-        """What was refused, in order; `clock` is that of each entry."""
+    def times(self) -> Longs:
+        """What each entry says of its time, as `stamps.microseconds`."""
+        return stamps.microseconds([event.get("ts") for event in self.events])
+
+    def refusals(self) -> list[Refusal]:
+        """What was refused, in order."""
+        clock = self.moments.clock
         pieces_of = lru_cache(maxsize=1)(self._pieces)
         run, found = self.run, []
         for entry, why in sorted(self._refused.items()):

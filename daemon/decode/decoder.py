@@ -1,18 +1,21 @@
 """Runs of records to columnar rows; what is bad becomes a refusal with its reason.
 
-    record ─codec─► events (batch.py) ─by kind─► part.py: columns, checked ─► rows, with their times
-                          │ refused                        │ refused
-                          └────────────► results.Refusal ◄─┘
+    record ─scanning/─► columns of ordinary events ──────────────────────────────┐
+       │ anything else                                                           ▼
+       └─codec─► events (batch.py) ─by kind─► part.py: columns, checked ─► rows, with their times
+                    │ refused                     │ refused
+                    └─────────► results.Refusal ◄─┘
 
-Nothing after this folder loops over events in Python. Within it every field is handled as a column, and only a column
-in which something is wrong is looked at value by value.
+Ordinary events of the native codec are read by compiled loops. All others become Python objects, of which every field
+is handled as a column, and only a column in which something is wrong is looked at value by value. Which way an event
+went can't be seen from its row. Nothing after this folder loops over events in Python.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
@@ -21,16 +24,22 @@ from daemon import stamps
 from daemon.clocks import Clocks
 from daemon.codecs.base import Codec
 from daemon.decode.again import again_in, first_times
-from daemon.decode.batch import Batch, Bounds
-from daemon.decode.part import Part, numeric, partition_number, plain_texts, probabilities
+from daemon.decode.batch import Bounds, Moments
+from daemon.decode.entries import Entries
+from daemon.decode.part import Part, numeric, partition_number, plain_texts, probabilities, refs_of
 from daemon.decode.results import Decoded
+from daemon.decode.scanning.events import LABEL, PREDICTION
+from daemon.decode.scanning.lifting import lifted
+from daemon.decode.scanning.scanner import Scanned, Scanner
 from daemon.records import Run
 from daemon.scalars import Words
 from processors.profile.tokens import mix, tokens_of
-from processors.rows import AHEAD, Cells, Hashes, Labels, Longs, Names, Predictions, Scalars, Signals
+from processors.rows import AHEAD, Cells, Hashes, Labels, Names, Predictions, Scalars, Signals, text_hash
 
-_CHUNK_BYTES = 256 * 2**10
-"""Messages that are parsed together: what they hold as Python objects is about ten times that, and fits the cache."""
+Rows = TypeVar("Rows", Predictions, Labels)
+
+_PARSED_BYTES, _SCANNED_BYTES = 256 * 2**10, 1024 * 2**10
+"""Messages that are read together; what they hold as Python objects is about ten times that, and fits the cache."""
 
 
 class Decoder:
@@ -53,39 +62,101 @@ class Decoder:
         """
         self._codecs, self._default, self._clocks, self._bounds = codecs, default, clocks, bounds
         self._event_clock, self._lifted, self._timeless = event_clock, dict(lifted or {}), timeless
+        self._lifted_hashes = {text_hash(model): features for model, features in self._lifted.items()}
         self._words = Words()
+        self._scanner = Scanner(bounds)
         self._plain = plain_texts(bounds.id_chars)
 
     def decode(self, run: Run, wall_us: int | None = None) -> Decoded:
         """Rows and refusals of a run of one partition. Advances that partition's clock."""
         names = Names()
-        return Decoded.concat([self._decode(chunk, names, wall_us) for chunk in _chunks(run)])
+        codec = self._codecs.get(run.partition.topic, self._default)
+        most = _SCANNED_BYTES if codec.plain else _PARSED_BYTES
+        return Decoded.concat([self._decode(chunk, codec, names, wall_us) for chunk in _chunks(run, most)])
 
-    def _decode(self, run: Run, names: Names, wall_us: int | None) -> Decoded:
-        batch = Batch(run, self._codecs.get(run.partition.topic, self._default), self._bounds)
-        clock = self._time(batch, wall_us)
-        predictions, labels, signals = (Part(batch, at, self._bounds) for at in batch.of_kinds())
-        rows = (self._predictions(predictions, names), self._labels(labels, names), self._signals(signals, names))
-        refused = batch.refusals(clock)
+    def _decode(self, run: Run, codec: Codec, names: Names, wall_us: int | None) -> Decoded:
+        scanned = self._scanner.scan(run.values, names) if codec.plain else Scanned.nothing(len(run))
+        entries = Entries(run, scanned, codec, self._bounds)
+        moments = self._time(run, entries, wall_us)
+        if len(scanned.events) and moments.timeless.any():
+            scanned = scanned.without(np.unique(entries.record[moments.timeless]))
+            entries = Entries(run, scanned, codec, self._bounds)  # of the same events in the same order
+        entries.give(moments)
+        predictions, labels, signals = (Part(entries.batch, at, self._bounds) for at in entries.batch.of_kinds())
+        rows = (
+            _in_order([*self._scanned_predictions(run, entries, names), self._predictions(predictions, names)]),
+            _in_order([*self._scanned_labels(run, entries, names), self._labels(labels, names)]),
+            self._signals(signals, names),
+        )
+        refused = entries.batch.refusals()
         again = again_in(run, partition_number(run.partition.topic, run.partition.number))
         return Decoded(*rows, refused, sum(map(len, rows)) + len(refused), again)
 
-    def _time(self, batch: Batch, wall_us: int | None) -> Longs:
-        """Give every entry its times; returns the clock after each, refused ones included."""
-        batch.ts = stamps.microseconds([event.get("ts") for event in batch.events])
-        if any(batch.run.headers):
-            first = first_times(batch.run)[batch.record]
-            batch.ts = np.where((batch.ts == stamps.ABSENT) & (first >= 0), first, batch.ts)
-        record = stamps.of_records(batch.run.timestamps)[batch.record]
-        own = np.where(batch.ts >= 0, batch.ts, -1)
+    def _time(self, run: Run, entries: Entries, wall_us: int | None) -> Moments:
+        """The times of all entries; the clock is that after each, refused ones included."""
+        ts = entries.ts
+        if any(run.headers):
+            first = first_times(run)[entries.record]
+            ts = np.where((ts == stamps.ABSENT) & (first >= 0), first, ts)
+        record = stamps.of_records(run.timestamps)[entries.record]
+        own = np.where(ts >= 0, ts, -1)
         stamp = own if self._event_clock else np.where(record >= 0, record, own)
-        batch.clock, batch.flags = self._clocks.advance(batch.run.partition, stamp, wall_us)
-        batch.time, late = self._clocks.effective(batch.ts, batch.clock)
-        unbelieved = (batch.flags & AHEAD != 0) & (batch.clock == 0)
-        absent = (batch.ts == stamps.ABSENT) & (record < 0)
-        batch.timeless = np.zeros(len(batch), bool) if self._timeless else absent | unbelieved
-        batch.flags |= late
-        return batch.clock
+        clock, flags = self._clocks.advance(run.partition, stamp, wall_us)
+        time, late = self._clocks.effective(ts, clock)
+        unbelieved = (flags & AHEAD != 0) & (clock == 0)
+        absent = (ts == stamps.ABSENT) & (record < 0)
+        timeless = np.zeros(len(ts), bool) if self._timeless else absent | unbelieved
+        return Moments(ts, clock, time, flags | late, timeless)
+
+    def _scanned_predictions(self, run: Run, entries: Entries, names: Names) -> list[Predictions]:
+        """The predictions among the scanned events, as one table if there are any."""
+        events, moments = entries.of_kind(PREDICTION)
+        if not len(events):
+            return []
+        segments = events.segments
+        if self._lifted:
+            segments = lifted(events.model, events.features, segments, self._lifted_hashes, names, self._words)
+        return [
+            Predictions(
+                refs_of(run, events.record, events.index),
+                moments.time,
+                np.where(moments.ts < 0, moments.time, moments.ts),
+                moments.clock,
+                moments.flags,
+                events.model,
+                events.version,
+                _keys(events.id, events.model),
+                events.texts(),
+                events.answer,
+                events.score,
+                events.latency_ms,
+                events.features,
+                events.proba,
+                segments,
+                events.attributions,
+                _content(events.answer, events.score, moments.ts, events.features),
+                names,
+            )
+        ]
+
+    def _scanned_labels(self, run: Run, entries: Entries, names: Names) -> list[Labels]:
+        """The labels among the scanned events, as one table if there are any."""
+        events, moments = entries.of_kind(LABEL)
+        if not len(events):
+            return []
+        return [
+            Labels(
+                refs_of(run, events.record, events.index),
+                moments.clock,
+                np.where(moments.ts < 0, moments.clock, moments.ts),
+                moments.flags,
+                events.model,
+                _keys(events.id, events.model),
+                events.texts(),
+                events.answer,
+                names,
+            )
+        ]
 
     def _predictions(self, part: Part, names: Names) -> Predictions:
         part.check_names("id")
@@ -103,16 +174,16 @@ class Decoder:
         model, version = self._words.texts(models, names), self._words.texts(part.names("version"), names)
         ids, id_column = part.ids()
         prediction, score = self._words.classes(part.column("prediction"), names), part.kept(score)
-        features, time, ts = part.cells("features", self._words, names), part.of("time"), part.of("ts")
+        features, moments = part.cells("features", self._words, names), part.moments()
         return Predictions(
             part.refs(),
-            time,
-            np.where(ts < 0, time, ts),
-            part.of("clock"),
-            part.of("flags"),
+            moments.time,
+            np.where(moments.ts < 0, moments.time, moments.ts),
+            moments.clock,
+            moments.flags,
             model,
             version,
-            _keys(ids, model),
+            _keys(map(str.encode, ids), model),
             id_column,
             prediction,
             score,
@@ -121,7 +192,7 @@ class Decoder:
             part.cells("proba", self._words, names),
             self._segments(part, models, names),
             part.cells("attributions", self._words, names),
-            _content(prediction, score, ts, features),
+            _content(prediction, score, moments.ts, features),
             names,
         )
 
@@ -133,14 +204,14 @@ class Decoder:
         part.settle()
         model = self._words.texts(part.names("model"), names)
         ids, id_column = part.ids()
-        clock, ts = part.of("clock"), part.of("ts")
+        moments = part.moments()
         return Labels(
             part.refs(),
-            clock,
-            np.where(ts < 0, clock, ts),
-            part.of("flags"),
+            moments.clock,
+            np.where(moments.ts < 0, moments.clock, moments.ts),
+            moments.flags,
             model,
-            _keys(ids, model),
+            _keys(map(str.encode, ids), model),
             id_column,
             self._words.classes(part.column("label"), names),
             names,
@@ -153,12 +224,12 @@ class Decoder:
         part.check_time()
         value = part.numbers("value", optional=False)
         part.settle()
-        time, ts = part.of("time"), part.of("ts")
+        moments = part.moments()
         return Signals(
             part.refs(),
-            time,
-            np.where(ts < 0, time, ts),
-            part.of("flags"),
+            moments.time,
+            np.where(moments.ts < 0, moments.time, moments.ts),
+            moments.flags,
             self._words.texts(part.names("model"), names),
             self._words.texts(part.names("version"), names),
             self._words.texts(part.names("name"), names),
@@ -184,16 +255,24 @@ class Decoder:
         return {name: value[:longest] if type(value) is str else value for name, value in found.items()}
 
 
-def _chunks(run: Run) -> list[Run]:
-    """The run in parts of about `_CHUNK_BYTES`."""
+def _chunks(run: Run, most: int) -> list[Run]:
+    """The run in parts of about so many bytes."""
     sizes = np.fromiter((len(value or b"") for value in run.values), np.int64, len(run))
-    number = np.cumsum(sizes) // _CHUNK_BYTES
+    number = np.cumsum(sizes) // most
     cuts = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
     return [run.part(start, stop) for start, stop in pairwise([0, *cuts, len(run)])] if cuts else [run]
 
 
-def _keys(ids: list[str], model: Hashes) -> Hashes:
-    return np.fromiter(map(xxh3_64_intdigest, map(str.encode, ids), model.tolist()), np.uint64, len(ids))
+def _in_order(tables: list[Rows]) -> Rows:
+    """The rows of all tables in the order of the run; those of one table are in order."""
+    if filled := [table for table in tables if len(table)]:
+        whole = type(filled[0]).concat(filled)
+        return whole if len(filled) == 1 else whole.take(np.lexsort((whole.ref.index, whole.ref.offset)))
+    return tables[0]
+
+
+def _keys(ids: Iterable[bytes], model: Hashes) -> Hashes:
+    return np.fromiter(map(xxh3_64_intdigest, ids, model.tolist()), np.uint64, len(model))
 
 
 def _content(prediction: Scalars, score: Any, ts: Any, features: Cells) -> Hashes:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from daemon import stamps
-from daemon.decode.batch import Batch, Bounds
+from daemon.decode.batch import Batch, Bounds, Moments
+from daemon.records import Run
 from daemon.scalars import Words, numbers
 from processors.rows import Cells, Longs, Names, Refs, Strings, text_hash
 
@@ -65,11 +66,11 @@ class Part:
 
     def check_time(self) -> None:
         """A `ts` is a time from 1970 to 2262, if there is one; else the record has one."""
-        ts = self._batch.ts[self.at]
+        ts = self._batch.moments.ts[self.at]
         for row in np.flatnonzero(ts == stamps.INVALID).tolist():
             value = self._events[row].get("ts")
             self._condemn(row, "ts", value, "bad_ts", "RFC 3339 or epoch s, ms, us or ns from 1970 to 2262")
-        for row in np.flatnonzero(self._batch.timeless[self.at]).tolist():
+        for row in np.flatnonzero(self._batch.moments.timeless[self.at]).tolist():
             self._bad.setdefault(row, ("no_time", "no believable time: neither a `ts` nor a timestamp of the record"))
 
     def check_mappings(self, field: str, fit: Callable[[Collection[Any]], bool] | None = None, what: str = "") -> None:
@@ -152,13 +153,11 @@ class Part:
     def refs(self) -> Refs:
         """Where the rows came from."""
         batch = self._batch
-        offsets = np.array(batch.run.offsets, np.int64)[batch.record[self.at]]
-        number = partition_number(batch.run.partition.topic, batch.run.partition.number)
-        return Refs(np.full(len(self.at), number, np.int32), offsets, batch.index[self.at].astype(np.int32))
+        return refs_of(batch.run, batch.record[self.at], batch.index[self.at])
 
-    def of(self, column: str) -> Any:
-        """A time column of the batch."""
-        return getattr(self._batch, column)[self.at]
+    def moments(self) -> Moments:
+        """When they were."""
+        return self._batch.moments.take(self.at)
 
     # How it is done.
 
@@ -197,6 +196,13 @@ class Part:
             found = "nothing" if missing else shown(value)[:80]
             code = f"missing_{field}" if missing else reason
             self._bad[row] = (code, f"{field}: expected {expected}, found {found}")
+
+
+def refs_of(run: Run, record: Longs, index: Longs) -> Refs:
+    """Where events came from: the `index`-th of their record of the run."""
+    offsets = np.array(run.offsets, np.int64)[record]
+    number = partition_number(run.partition.topic, run.partition.number)
+    return Refs(np.full(len(record), number, np.int32), offsets, index.astype(np.int32))
 
 
 def partition_number(topic: str, number: int) -> int:
