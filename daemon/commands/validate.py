@@ -63,14 +63,14 @@ def _transport(config: Config) -> Iterator[tuple[Place, str]]:
 
 
 def _models(config: Config) -> Iterator[tuple[Place, str]]:
-    from daemon import app
+    from daemon.explain.configured import model_file
     from daemon.explain.models import ModelRefused, check_at_start
 
     for name in ("*", *config.models):
         own = config.models.get(name, config.defaults)
         where = ("models", name) if name in config.models and own.explain.model_file else ("defaults",)
         try:
-            file = app.model_file(config, name)
+            file = model_file(config, name)
             if file is not None:
                 check_at_start(file)
         except ModelRefused as refused:
@@ -79,10 +79,10 @@ def _models(config: Config) -> Iterator[tuple[Place, str]]:
 
 def _references(config: Config) -> Iterator[tuple[Place, str]]:
     """Files of references must hold predictions of their models. What holds for all is checked for each by name."""
-    from daemon import app
+    from daemon import reading
     from daemon.references import ReferenceRefused
 
-    references = app.references(config)
+    references = reading.references(config)
     for name, model in config.models.items() if references is not None else ():
         try:
             if references is not None and references.name(name):

@@ -1,13 +1,25 @@
-"""A source whose partitions hold what a test puts into them, and say what a test has them say."""
+"""A source whose partitions hold what a test puts into them, and a live pipeline over it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from config import Config
+from daemon import app
+from daemon.checkpoint import Durable
+from daemon.pipeline import Pipeline
 from daemon.records import Partition, Polled, Position, Run
+from daemon.sinks import sinks
+from daemon.sinks.base import Surroundings
 from daemon.sources.base import Source
+from daemon.state.outbox import Outbox
+from daemon.state.store import Store
+from processors.packing import unpack
+
+OUTPUTS = ("alerts", "readings", "dead_letters")
 
 Record = tuple[int, bytes]
 """(timestamp in milliseconds, value)."""
@@ -80,3 +92,29 @@ class Scripted(Source):
 def logs_of(*partitions: Partition, **silent: Any) -> Logs:
     """Empty partitions."""
     return Logs({partition: [] for partition in partitions}, **silent)
+
+
+def living(
+    config: Config, store: Store, logs: Logs, folder: Path, *, now: Callable[[], float], wall: Callable[[], float]
+) -> Pipeline:
+    """The pipeline that a process builds which starts on this state; what it says goes to `<queue>.out` in `folder`."""
+    loaded = store.load()
+    source = Scripted(logs, loaded.positions)
+    kind = sinks()["file"]
+    outgoing = {
+        name: [kind(kind.Settings.model_validate({"path": folder / f"{name}.out"}), Surroundings({}))]
+        for name in OUTPUTS
+    }
+    durable = Durable(store, Outbox(store, outgoing), source, (0.0, 0.0))
+    alerts = unpack(loaded.items["alerts"]) if "alerts" in loaded.items else None
+    parts, saving = app.assemble(config, source, durable, None, wall=wall, on_notice=lambda _: None, alerts=alerts)
+    pipeline = Pipeline(replace(parts, now=now))
+    durable.restore(pipeline, saving, loaded)
+    return pipeline
+
+
+def spoken(folder: Path) -> dict[str, list[bytes]]:
+    """What a pipeline wrote to `folder`, without signs of life."""
+    paths = {name: folder / f"{name}.out" for name in OUTPUTS}
+    lines = {name: path.read_bytes().splitlines() if path.exists() else [] for name, path in paths.items()}
+    return {name: [line for line in found if b"heartbeat" not in line] for name, found in lines.items()}

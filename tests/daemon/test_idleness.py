@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,16 @@ import orjson
 import pytest
 
 from config import Config
-from daemon import app, dumping
-from daemon.checkpoint import Durable
+from daemon import app, dumping, reading
 from daemon.pipeline import Pipeline
 from daemon.records import Partition, Polled
-from daemon.sinks import sinks
-from daemon.sinks.base import Surroundings
-from daemon.state.outbox import Outbox
 from daemon.state.store import Store
 from tests.daemon.messages import SECOND, START
-from tests.daemon.scripted import Logs, Scripted, logs_of
+from tests.daemon.scripted import OUTPUTS, Logs, Scripted, living, logs_of, spoken
 from tests.integration.fleet import GARBAGE, encoded, events
 from tests.integration.running import configured, replayed
 
 A, B = Partition("events", 0), Partition("events", 1)
-OUTPUTS = ("alerts", "readings", "dead_letters")
 YEAR_MS = 365 * 86_400_000
 FLEET = [(ms - 1_790_000_000_000 + START // 1000, event) for ms, event in events(models=2, count=4_000, seed=3)]
 
@@ -45,21 +39,9 @@ class World:
         self.pipeline = self._built()
 
     def _built(self) -> Pipeline:
-        loaded = self._store.load()
-        source = Scripted(self.logs, loaded.positions)
-        kind = sinks()["file"]
-        outgoing = {
-            name: [kind(kind.Settings.model_validate({"path": self._folder / f"{name}.out"}), Surroundings({}))]
-            for name in OUTPUTS
-        }
-        durable = Durable(self._store, Outbox(self._store, outgoing), source, (0.0, 0.0))
         self.wall = START / 1e6 + 10_000
-        parts, saving = app.assemble(
-            self.config, source, durable, None, wall=lambda: self.wall, on_notice=lambda _: None
-        )
-        pipeline = Pipeline(replace(parts, now=lambda: self.now))
-        durable.restore(pipeline, saving, loaded)
-        return pipeline
+        clocks = {"now": lambda: self.now, "wall": lambda: self.wall}
+        return living(self.config, self._store, self.logs, self._folder, **clocks)
 
     def restart(self) -> None:
         """A new process on the same state."""
@@ -83,9 +65,7 @@ class World:
 
     def outputs(self) -> dict[str, list[bytes]]:
         """What was said, without signs of life."""
-        paths = {name: self._folder / f"{name}.out" for name in OUTPUTS}
-        lines = {name: path.read_bytes().splitlines() if path.exists() else [] for name, path in paths.items()}
-        return {name: [line for line in found if b"heartbeat" not in line] for name, found in lines.items()}
+        return spoken(self._folder)
 
 
 @pytest.fixture
@@ -315,7 +295,7 @@ def test_a_partition_that_was_lost_holds_nobody_back(tmp_path: Path, monkeypatch
     logs = logs_of(A, B)
     put(logs, A, 0, 100)
     put(logs, B, 0, 20)
-    monkeypatch.setattr(app, "_source", lambda _, store, **__: Scripted(logs, store.positions()))
+    monkeypatch.setattr(reading, "source", lambda _, store, **__: Scripted(logs, store.positions()))
     outputs = "".join(f"  {name}: {{file: {tmp_path / name}}}\n" for name in OUTPUTS)
     interval = "commit_interval: {min: 1h, max: 1h}"
     config = configured(f"state: {{path: {tmp_path / 'state'}, {interval}}}\nsinks:\n{outputs}")

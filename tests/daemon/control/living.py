@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,16 @@ import orjson
 import pytest
 
 from config import Config
-from daemon import app, dumping
-from daemon.checkpoint import Durable
+from daemon import dumping
 from daemon.pipeline import Pipeline
 from daemon.records import Partition
-from daemon.sinks import sinks
-from daemon.sinks.base import Surroundings
-from daemon.state.outbox import Outbox
 from daemon.state.store import Store
-from processors.packing import unpack
 from tests.daemon.messages import SECOND, START
-from tests.daemon.scripted import Scripted, logs_of
+from tests.daemon.scripted import Scripted, living, logs_of, spoken
 from tests.integration.fleet import encoded, events
 from tests.integration.running import configured, replayed, said
 
 EVENTS, CONTROL = Partition("events", 0), Partition("orders", 0)
-OUTPUTS = ("alerts", "readings", "dead_letters")
 SETTINGS = """
 kafka: {{brokers: "b:9092", topics: events, control: orders}}
 sinks: {{alerts: {{file: {0}/alerts.out}}, readings: {{file: {0}/readings.out}}, dead_letters: {{file: {0}/dead.out}}}}
@@ -53,22 +46,8 @@ class Living:
         self.pipeline = self._built()
 
     def _built(self) -> Pipeline:
-        loaded = self._store.load()
-        source = Scripted(self.logs, loaded.positions)
-        kind = sinks()["file"]
-        outgoing = {
-            name: [kind(kind.Settings.model_validate({"path": self.folder / f"{name}.out"}), Surroundings({}))]
-            for name in OUTPUTS
-        }
-        durable = Durable(self._store, Outbox(self._store, outgoing), source, (0.0, 0.0))
-        alerts = unpack(loaded.items["alerts"]) if "alerts" in loaded.items else None
-        parts, saving = app.assemble(
-            self.config, source, durable, None, wall=lambda: START / 1e6 + self.wall, on_notice=lambda _: None,
-            alerts=alerts,
-        )  # fmt: skip
-        pipeline = Pipeline(replace(parts, now=lambda: self.now))
-        durable.restore(pipeline, saving, loaded)
-        return pipeline
+        clocks = {"now": lambda: self.now, "wall": lambda: START / 1e6 + self.wall}
+        return living(self.config, self._store, self.logs, self.folder, **clocks)
 
     def events(self, since: float, until: float) -> None:
         """Put the events of these seconds on their topic."""
@@ -109,9 +88,7 @@ class Living:
     def outputs(self) -> dict[str, list[bytes]]:
         """What was said, without signs of life, all of it committed."""
         self.pipeline.run(lambda: True)
-        paths = {name: self.folder / f"{name}.out" for name in OUTPUTS}
-        lines = {name: path.read_bytes().splitlines() if path.exists() else [] for name, path in paths.items()}
-        return {name: [line for line in found if b"heartbeat" not in line] for name, found in lines.items()}
+        return spoken(self.folder)
 
     def alerts(self, monitor: str = "concept_drift") -> list[dict[str, Any]]:
         """What was said of the whole model's error rate."""

@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 from daemon import app
 from daemon.checkpoint import EXPLAINER
 from daemon.commands.validate import mistakes
+from daemon.explain.configured import explainer as explainer_of
+from daemon.explain.configured import model_file
 from daemon.explain.models import ModelFile
 from daemon.state.store import Store
 from processors.packing import unpack
@@ -78,10 +80,10 @@ def test_the_configuration_reaches_the_model_file() -> None:
         "    positive_class: 'no'\n"
         "    explain: {model_file: 'x{version}.skops', sample: 9, categories: {country: [CN, DE]}, trusted: [a.B]}\n"
     )
-    assert app.model_file(config, "fraud") == ModelFile(
+    assert model_file(config, "fraud") == ModelFile(
         "x{version}.skops", categories={"country": ("CN", "DE")}, trusted=("a.B",), positive="no", classes=("no", "yes")
     )
-    explainer = app.explainer(config, blocking=True)
+    explainer = explainer_of(config, blocking=True)
     assert explainer is not None
     with closing(explainer):
         settings = explainer._settings
@@ -112,7 +114,7 @@ def test_backgrounds_are_saved_and_restored_and_forgotten_with_their_version(tmp
 
     rows = run(first)
     assert [(model, version) for model, version, _ in rows] == [("m", "1")]
-    explainer = app.explainer(settings, blocking=True)
+    explainer = explainer_of(settings, blocking=True)
     assert explainer is not None
     with closing(explainer):
         explainer.load({"rows": rows})

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from config import Config
-from daemon import app
+from daemon import app, reading
 from daemon.commands.validate import mistakes
 from daemon.references import ReferenceRefused
 from tests.daemon.wiring.replays import START_S, configured, fleet, replayed, said, written
@@ -146,7 +146,7 @@ def test_a_file_that_says_nothing_of_the_model_is_refused_and_validate_says_wher
     """With the line of the configuration that names it."""
     path = tmp_path / "reference.ndjson"
     path.write_bytes(content)
-    found = app.references(with_reference(path))
+    found = reading.references(with_reference(path))
     assert found is not None
     with pytest.raises(ReferenceRefused, match=expected):
         found.load("fraud", "1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.app import _watched
+from daemon.suite import chosen
 from tests.daemon.wiring.replays import configured, fleet, replayed, written
 
 
@@ -27,7 +27,7 @@ def test_a_models_thresholds_alert_on_its_readings_alone(tmp_path: Path) -> None
 def test_models_with_the_same_settings_share_one_monitor() -> None:
     """States are kept by settings: two monitors with equal ones would overwrite each other's."""
     one = "{monitors: {concept_drift: {min_effect: 0.1}}}"
-    watched = _watched(configured(f"models: {{a: {one}, b: {one}, c: {{monitors: {{concept_drift: false}}}}}}"))
+    watched = chosen(configured(f"models: {{a: {one}, b: {one}, c: {{monitors: {{concept_drift: false}}}}}}"))
     drift = [each for each in watched if each.monitor.name == "concept_drift"]
     wanted = [[model for model in "abcd" if each.wants is None or each.wants(model)] for each in drift]
     assert wanted == [["d"], ["a", "b"]]
