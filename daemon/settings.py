@@ -10,7 +10,8 @@ from daemon.parts import Timing
 from daemon.scalars import Words
 from daemon.watch import Settings
 from daemon.watched import Budget
-from processors.profile import BINARY, HOUR_US, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec
+from processors.durations import HOUR_US
+from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, Limits, ModelSpec
 from processors.rows import Names, Scalars
 
 OfModel = Callable[[str], ModelConfig]

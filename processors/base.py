@@ -19,14 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from processors.profile import HOUR_US, GroupKey, Profile
+from processors.durations import DAY_US
+from processors.profile import GroupKey, Profile
 from processors.rows import Ints, Longs
 
 Consumes = Literal["predictions", "outcomes", "both", "signals", "explanations", "readings"]
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["retrain", "rollback", "recalibrate", "fix_feature", "check_labels", "reweigh", "scale", "none"]
 
-_A_WEEK_US = 7 * 24 * HOUR_US
+_A_WEEK_US = 7 * DAY_US
 
 State = dict[str, Any]
 """What a monitor remembers: a tree that `packing.pack` takes."""

@@ -22,9 +22,10 @@ import numpy as np
 
 from processors import examples
 from processors.base import Finding, MonitorSettings, Reading
+from processors.durations import HOUR_US
 from processors.examples import PANE_US, START_US, Rows, Stream, example_rows
 from processors.examples.streams import PARTS, locate, profile_of, readings_at, split, take
-from processors.examples.trials import HOUR_US, AnyMonitor, Make, context_at, measured, run, stream_for, summaries
+from processors.examples.trials import AnyMonitor, Make, context_at, measured, run, stream_for, summaries
 from processors.packing import pack, unpack
 from processors.rows import Predictions
 from processors.sameness import assert_same, tree

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import Judging, State, Summary
-from processors.profile import HOUR_US
+from processors.durations import HOUR_US
 from processors.rows import Index, Ints, Longs
 
 LONGEST = 24 * HOUR_US

@@ -32,7 +32,7 @@ from bench.alarms.fleet import Fleet
 from bench.alarms.judging import Judges
 from bench.alarms.regimes import REGIMES, Lives, Regime
 from bench.events import BEGIN_US
-from processors.detectors.change import DAY_US
+from processors.durations import DAY_US
 
 MONITORS = [
     "concept_drift", "feature_drift", "prediction_drift", "data_quality", "repeated_values", "latency", "volume",

@@ -14,9 +14,9 @@ import numpy as np
 from river.drift import ADWIN, PageHinkley
 
 from processors.base import Summary
-from processors.detectors.change import DAY_US, HOUR_US
 from processors.detectors.projection import stability_index
 from processors.detectors.rates import TILTS
+from processors.durations import DAY_US, HOUR_US
 from processors.kernels.binning import REGULAR
 from processors.rows import Floats, Ints
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.events import BEGIN_US
-from processors.detectors.change import DAY_US
+from processors.durations import DAY_US
 from processors.rows import Floats
 
 RHO = 0.9

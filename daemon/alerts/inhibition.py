@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from daemon.alerts.alert import Alert
+from processors.durations import MINUTE_US
 
 EFFECTS = frozenset(
     {
@@ -32,7 +33,7 @@ EFFECTS = frozenset(
 """Monitors of what a model makes of its features."""
 
 
-SLACK_US = 10 * 60_000_000
+SLACK_US = 10 * MINUTE_US
 """Onsets are estimates: one that seems to be this much later may still be the earlier one."""
 
 

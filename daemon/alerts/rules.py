@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from config import Config
 from daemon.alerts.silences import Silence
-
-_MINUTE = 60_000_000
+from processors.durations import HOUR_US, MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,9 @@ class Rules:
     """How long it fires at least."""
     hold: int = 0
     """How long a finding must stand before it fires."""
-    update_every: int = 10 * _MINUTE
+    update_every: int = 10 * MINUTE_US
     """At most this often changes are said that can wait."""
-    incident_span: int = 60 * _MINUTE
+    incident_span: int = HOUR_US
     """Onsets no further than this from an incident's are of that incident."""
     flap_window: int = 0
     """An alert that comes back within this time of its end flaps: each time its recovery must last twice as long."""

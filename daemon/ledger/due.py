@@ -12,10 +12,10 @@ from numba import njit
 
 from daemon.ledger.earliest import earliest
 from daemon.ledger.keyed import KeyedRows
+from processors.durations import HOUR_US
 from processors.profile.tokens import runs_by
 from processors.rows import Index, Ints, Longs, Scalars
 
-HOUR_US = 3_600_000_000
 _NEVER = np.iinfo(np.int64).max
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from daemon.decode import Decoded
 from daemon.ledger import index
-from daemon.ledger.due import HOUR_US, Waits
+from daemon.ledger.due import Waits
 from daemon.ledger.earliest import earliest
 from daemon.ledger.index import UNLABELLED
 from daemon.ledger.keyed import KeyedRows
@@ -37,6 +37,7 @@ from daemon.ledger.open_panes import OpenPane, by_pane, kept_at, no_predictions
 from daemon.ledger.replayed import Remembered
 from daemon.ledger.retained import Retained, texts_in, words_for
 from daemon.ledger.waiting import WaitingLabels
+from processors.durations import HOUR_US
 from processors.rows import (
     CORRECTION,
     FIRST,

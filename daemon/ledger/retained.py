@@ -12,12 +12,13 @@ import numpy as np
 
 from daemon.ledger import index
 from daemon.ledger.blocks import Blocks, positions
-from daemon.ledger.due import HOUR_US, Diary, Expiry, Waits
+from daemon.ledger.due import Diary, Expiry, Waits
 from daemon.ledger.index import UNLABELLED
 from daemon.ledger.keyed import KeyedRows, Slots
 from daemon.ledger.offers import Changes, Offer
 from daemon.ledger.shared import Layouts, Shared
 from processors.distinct import distinct
+from processors.durations import HOUR_US
 from processors.profile.tokens import mix
 from processors.rows import (
     CORRECTION,

@@ -25,11 +25,11 @@ import numpy as np
 
 from daemon.decode import Decoded
 from daemon.decode.again import Again, none
-from daemon.ledger.due import HOUR_US
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.open_panes import kept_at, no_labels, no_predictions, no_signals
 from daemon.ledger.rewriting import Held, Rewriting
+from processors.durations import HOUR_US
 from processors.packing import pack, unpack
 from processors.rows import Labels, Longs, Predictions, Signals
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from daemon.preview.episodes import Episode, Subject
+from processors.durations import HOUR_US
 
 Kind = Literal["lost", "gained", "earlier", "later", "same"]
 KINDS: tuple[Kind, ...] = ("gained", "lost", "earlier", "later", "same")
-_NEAR_US = 60 * 60_000_000
+_NEAR_US = HOUR_US
 """Firings of one subject that do not overlap are one and the same if they begin this close together."""
 
 

@@ -10,6 +10,7 @@ from daemon.preview.comparing import Difference, Kind, counts, pages
 from daemon.preview.episodes import Episode
 from daemon.preview.table import duration, lasted
 from daemon.stamps import rfc3339
+from processors.durations import DAY_US
 
 COLOURS: dict[Kind, str] = {
     "gained": "#d1495b", "lost": "#3a7d44", "earlier": "#2e86ab", "later": "#d98e04", "same": "#9aa0a6",
@@ -55,9 +56,8 @@ def page(differences: Sequence[Difference], names: tuple[str, str], span: tuple[
 
 
 def _pages_by_day(old: Sequence[Episode], new: Sequence[Episode], span: tuple[int, int]) -> str:
-    day = 86_400_000_000
-    days = list(range(span[0] // day, span[1] // day + 1))[-62:]
-    per_day = [Counter(at // day for each in episodes for at in each.pages) for episodes in (old, new)]
+    days = list(range(span[0] // DAY_US, span[1] // DAY_US + 1))[-62:]
+    per_day = [Counter(at // DAY_US for each in episodes for at in each.pages) for episodes in (old, new)]
     most = max([1, *(count for found in per_day for count in found.values())])
     step, height = (_WIDTH - 60) / max(len(days), 1), 110
     bars = []
@@ -71,7 +71,7 @@ def _pages_by_day(old: Sequence[Episode], new: Sequence[Episode], span: tuple[in
                 f'height="{tall:.1f}" fill="{colour}"><title>{title}: {found[at]}</title></rect>'
             )
         if number % (len(days) // 12 + 1) == 0:
-            bars.append(f'<text x="{x:.1f}" y="104">{rfc3339(at * day)[5:10]}</text>')
+            bars.append(f'<text x="{x:.1f}" y="104">{rfc3339(at * DAY_US)[5:10]}</text>')
     axis = f'<text x="0" y="18">{most}</text><text x="0" y="90">0</text>'
     return f'<svg viewBox="0 0 {_WIDTH} {height}" width="100%">{axis}{"".join(bars)}</svg>'
 

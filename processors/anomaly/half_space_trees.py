@@ -33,9 +33,10 @@ from processors.base import (
     Verdict,
     add_summaries,
 )
-from processors.detectors.change import DAY_US, Change
+from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.distinct import distinct
+from processors.durations import DAY_US
 from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Floats, Ints

@@ -19,8 +19,8 @@ from config.units import Duration
 from processors.anomaly import models
 from processors.base import Finding, Judging, Monitor, MonitorSettings, State, Summary, Verdict
 from processors.detectors import columns
-from processors.detectors.change import DAY_US
 from processors.distinct import counted
+from processors.durations import DAY_US
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.rows import Ints, Longs

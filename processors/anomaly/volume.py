@@ -19,9 +19,10 @@ from pydantic import Field
 from processors.anomaly import models
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.detectors import budget, columns
-from processors.detectors.change import HOUR_US, MINUTE_US, Change
+from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.distinct import counted
+from processors.durations import HOUR_US, MINUTE_US
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.rows import Floats, Longs

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from processors.base import Judging, State
 from processors.detectors import columns
-from processors.detectors.change import HOUR_US
+from processors.durations import HOUR_US
 from processors.profile import Profile
 from processors.rows import Floats, Ints
 

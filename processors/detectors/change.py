@@ -7,10 +7,6 @@ from typing import Literal
 
 from processors.rows import Floats
 
-MINUTE_US = 60_000_000
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
-
 
 @dataclass(frozen=True, slots=True)
 class Change:

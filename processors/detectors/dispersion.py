@@ -23,8 +23,8 @@ import numpy as np
 
 from processors.base import State
 from processors.detectors.bounds import chi2_quantile, normal_quantile
-from processors.detectors.change import HOUR_US
 from processors.detectors.columns import Layout
+from processors.durations import HOUR_US
 from processors.rows import Floats, Ints
 
 SCALES = (1, 16, 256)

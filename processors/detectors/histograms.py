@@ -32,9 +32,10 @@ import numpy.typing as npt
 
 from processors.base import State
 from processors.detectors import columns, dispersion, onset, reference, seasons
-from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.change import Change
 from processors.detectors.projection import best_bet, sampling_error, total_variation
 from processors.detectors.rates import TILTS
+from processors.durations import DAY_US, HOUR_US
 from processors.kernels.binning import REGULAR, WIDTH
 from processors.rows import Bools, Floats, Ints
 
@@ -150,8 +151,7 @@ class Histograms:
         firing = keys[state["counts"][keys].sum(axis=1) >= self.warmup]
         counts, since, until = state["counts"][firing], state["since"][firing], state["reported"][firing]
         columns.clear(state, {name: at for name, at in _LAYOUT.items() if name != "dispersion"}, keys)
-        state["ref"][firing] = counts
-        state["ref_start"][firing], state["ref_end"][firing], state["aged_end"][firing] = since, until, until
+        reference.take_over(state, firing, counts, since, until)
         self._bound(state, firing)
 
     def forget(self, state: State, keys: frozenset[int]) -> None:

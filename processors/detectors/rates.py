@@ -30,7 +30,8 @@ import numpy.typing as npt
 from processors.base import State
 from processors.detectors import columns, dispersion, onset, reference, seasons
 from processors.detectors.bounds import normal_quantile, wilson
-from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.change import Change
+from processors.durations import DAY_US, HOUR_US
 from processors.rows import Bools, Floats, Ints
 
 TILTS = np.array([0.15, 0.4, 0.8, 1.5, 3.0, 6.0])
@@ -134,8 +135,7 @@ class Rates:
         since, until = state["since"][firing], state["reported"][firing]
         kept = {*dispersion.LAYOUT, "dispersion"}
         columns.clear(state, {name: at for name, at in self._layout().items() if name not in kept}, keys)
-        state["ref"][firing] = np.stack([hits, trials - hits], axis=1)
-        state["ref_start"][firing], state["ref_end"][firing], state["aged_end"][firing] = since, until, until
+        reference.take_over(state, firing, np.stack([hits, trials - hits], axis=1), since, until)
         self._set_edge(state, firing)
 
     def forget(self, state: State, keys: frozenset[int]) -> None:

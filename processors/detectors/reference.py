@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from processors.base import State
-from processors.detectors.change import DAY_US
 from processors.detectors.columns import Layout
-from processors.rows import Bools, Floats, Ints
+from processors.durations import DAY_US
+from processors.rows import Bools, Floats, Ints, Longs
 
 SETTLE_US = 7 * DAY_US
 SETTLE_EVENTS = 4_000
@@ -76,6 +76,12 @@ def adopt(state: State, keys: Ints, counts: Floats) -> None:
     """Let `counts`, shape (keys, bins), be the reference of `keys`, which are as new."""
     state["ref"][keys] = counts
     state["adopted"][keys] = True
+
+
+def take_over(state: State, keys: Ints, counts: Floats, since: Longs, until: Longs) -> None:
+    """Let what `keys`, which are as new, counted from `since` to `until` be their reference; it grows on from there."""
+    state["ref"][keys] = counts
+    state["ref_start"][keys], state["ref_end"][keys], state["aged_end"][keys] = since, until, until
 
 
 def drop(state: State, keys: Ints) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 
 from processors.base import State
 from processors.detectors.bounds import chi2_quantile, normal_quantile
-from processors.detectors.change import DAY_US, HOUR_US
 from processors.detectors.columns import Layout
+from processors.durations import DAY_US, HOUR_US
 from processors.rows import Bools, Floats, Ints
 
 CELLS = 24

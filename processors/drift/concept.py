@@ -18,10 +18,11 @@ from pydantic import Field
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
 from processors.detectors import budget, columns
 from processors.detectors.bounds import wilson
-from processors.detectors.change import DAY_US, Change
+from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.distinct import distinct
 from processors.drift import blame, samples
+from processors.durations import DAY_US
 from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
 from processors.registry import register
 from processors.rows import MISSING, Bools, Floats

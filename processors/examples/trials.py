@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from processors.base import Consumes, Finding, Judging, Monitor, Reading, Summary, Verdict
+from processors.durations import HOUR_US
 from processors.examples.events import PANE_US, START_US
 from processors.examples.streams import Rows, Stream, example_rows
 from processors.packing import pack, unpack
@@ -16,8 +17,6 @@ from processors.sameness import tree
 
 AnyMonitor = Monitor[Any, Any]
 Make = Callable[[], AnyMonitor]
-
-HOUR_US = 3_600_000_000
 
 
 def stream_for(make: Make, ugly: bool = False, sealed: bool = True) -> Stream:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from processors.base import Judging, State
+from processors.durations import HOUR_US
 from processors.performance import entries as cube
 from processors.performance.entries import Entries, Shelf
-from processors.profile import HOUR_US
 from processors.rows import Bools, Ints, Longs
 from processors.windows import LONGEST
 

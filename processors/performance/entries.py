@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from processors.base import Summary
+from processors.durations import HOUR_US
 from processors.kernels import scores
-from processors.profile import HOUR_US
 from processors.rows import Bools, Index, Ints, Longs, Table
 
 # What an entry counts: a kind, and above it a number that says which.

@@ -16,13 +16,14 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Judging, Monitor, MonitorSettings, State, Summary, Verdict
+from processors.durations import HOUR_US
 from processors.performance import entries as cube
 from processors.performance.cohorts import Cohorts
 from processors.performance.entries import Entries, Shelf
 from processors.performance.readings import Frame, Request
 from processors.performance.tally import tallied
 from processors.performance.totals import Totals
-from processors.profile import HOUR_US, Profile
+from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Ints
 from processors.slices import OutcomeRows

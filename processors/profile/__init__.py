@@ -2,11 +2,10 @@
 
 from processors.profile.groups import OTHER_VALUE, GroupKey
 from processors.profile.limits import BINARY, MULTICLASS, REGRESSION, TASKS, UNDECIDED, Limits, ModelSpec
-from processors.profile.profile import HOUR_US, Profile
+from processors.profile.profile import Profile
 
 __all__ = [
     "BINARY",
-    "HOUR_US",
     "MULTICLASS",
     "OTHER_VALUE",
     "REGRESSION",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from processors.distinct import alike, distinct
+from processors.durations import HOUR_US
 from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
 from processors.profile.limits import BINARY, REGRESSION, UNDECIDED, Limits, ModelSpec
@@ -35,8 +36,6 @@ from processors.rows import (
     text_hash,
 )
 from processors.slices import ClassScores, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
-
-HOUR_US = 3_600_000_000
 
 
 class Profile:

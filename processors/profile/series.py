@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from processors.durations import DAY_US
 from processors.kernels import binning
 from processors.profile.limits import Limits
 from processors.profile.slots import Slots
@@ -245,7 +246,7 @@ class Warming:
     ROWS = 1_000
     """Enough for sealing; `ROWS_SLOW` are, once they span `SPAN_US`."""
     ROWS_SLOW = 100
-    SPAN_US = 24 * 3_600_000_000
+    SPAN_US = DAY_US
 
     def __init__(self) -> None:
         self._cells: list[Cells] = []

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.decode import Decoded
-from daemon.ledger.due import HOUR_US
 from daemon.ledger.ledger import Closed
+from processors.durations import HOUR_US
 from processors.rows import CORRECTION, FIRST, IMPLICIT, Labels, Outcomes, Predictions, Scalars
 
 Rank = tuple[int, int, int, int]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from processors.base import Judging
 from processors.detectors import budget
-from processors.detectors.change import HOUR_US
+from processors.durations import HOUR_US
 from processors.profile import Profile
 
 PANE = 10_000_000

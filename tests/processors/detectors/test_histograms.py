@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from processors.detectors.change import DAY_US, Change
+from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
+from processors.durations import DAY_US
 from processors.kernels.binning import ABOVE, ABSENT, REGULAR, WIDTH
 from processors.packing import pack, unpack
 from processors.rows import Floats

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.detectors.change import DAY_US, Change
+from processors.detectors.change import Change
 from processors.detectors.rates import TILTS, Rates
+from processors.durations import DAY_US
 from processors.packing import pack, unpack
 
 PANE = 10_000_000

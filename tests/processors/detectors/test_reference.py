@@ -7,7 +7,7 @@ import pytest
 
 from processors.base import State
 from processors.detectors import columns, reference
-from processors.detectors.change import DAY_US, HOUR_US
+from processors.durations import DAY_US, HOUR_US
 
 KEY = np.array([0], np.int32)
 

@@ -9,9 +9,10 @@ import pytest
 
 from processors.base import State
 from processors.detectors import columns, seasons
-from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.rates import Rates
+from processors.durations import DAY_US, HOUR_US
 from processors.rows import Floats
 
 MONDAY = 1_767_571_200_000_000
