@@ -31,8 +31,9 @@ import numpy.typing as npt
 from processors.base import State
 from processors.detectors import columns, dispersion, onset, reference, seasons
 from processors.detectors.bounds import normal_quantile, wilson
-from processors.detectors.change import DAY_US, HOUR_US, Change
+from processors.detectors.change import Change
 from processors.detectors.rates import TILTS
+from processors.durations import DAY_US, HOUR_US
 from processors.kernels.hashing import WIDTH
 from processors.rows import Floats, Ints
 

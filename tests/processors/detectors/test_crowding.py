@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from processors.detectors.change import DAY_US, Change
+from processors.detectors.change import Change
 from processors.detectors.crowding import Crowding
+from processors.durations import DAY_US
 from processors.kernels.hashing import WIDTH
 
 SERIES, ROWS = 200, 50
