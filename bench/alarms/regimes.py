@@ -31,8 +31,8 @@ class Regime:
     """Amplitude of the day in the logarithm of the volume; weekends have half of it."""
     bursts: float = 0.0
     """Coefficient of variation of a pane's volume (gamma)."""
-    pane_s: int = 900
-    """Length of a pane. What wanders does so from pane to pane: the longer they are, the harder it is."""
+    pane_s: int = 300
+    """Length of a pane."""
 
 
 REGIMES = (
@@ -45,7 +45,7 @@ REGIMES = (
     Regime("bursty", wander=0.2, bursts=1.0),
     Regime("one an hour", per_second=1 / 3600, wander=0.3, daily=0.5, pane_s=3600),
     Regime("10,000 a second", per_second=10_000, wander=0.1, daily=0.3, traffic=0.7),
-    Regime("shorter panes", wander=0.3, daily=0.5, traffic=0.7, pane_s=300),
+    Regime("longer panes", wander=0.3, daily=0.5, traffic=0.7, pane_s=900),
 )
 
 

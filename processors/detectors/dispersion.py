@@ -3,8 +3,8 @@
 Batch means at three scales (1, 16 and 256 panes; the longest block ends after an hour too, if it has 64 panes by
 then): at each, the variance of the blocks' rates is compared with that of independent draws; the ratio at the longest
 scale tends to the long-run variance ratio. What the detectors divide their evidence by is the largest over the scales
-of the ratio's upper 99% bound, at least 1; of a scale with fewer than 100 blocks only the ratio itself, for its bound
-would say nothing but that there are few, and that only if chance explains it in less than 5% of cases. A scale of which
+of the ratio's upper 99% bound (of a scale with fewer than 100 blocks of the ratio itself, for its bound would say
+nothing but that there are few), and 1 where chance explains the ratio in more than 5% of cases. A scale of which
 fewer than ten blocks are known is taken to exceed the one below by as much as that surely (99%) exceeds independence:
 dependence that has not ended at 16 panes goes on until seen to end.
 
@@ -97,10 +97,10 @@ def dispersion(state: State, keys: Ints) -> Floats:
     scatter = np.where(stepping, steps / np.maximum(blocks - 2, 1), (squares - rate**2 * trials) / freedom)
     ratio = np.where(rate * (1 - rate) > 0, scatter / variance, 1.0)
     few = chi2_quantile(_Z, freedom), chi2_quantile(-_Z, freedom)
-    told = np.where(ratio * freedom > chi2_quantile(_TELLING, freedom), ratio, 1.0)
-    bound = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), told)
+    upper = np.where(blocks > _MANY, ratio * freedom / np.maximum(few[0], 0.1), ratio)
+    told = ratio * freedom > chi2_quantile(_TELLING, freedom)
     known = blocks > _FEWEST
-    spread = np.where(known, bound, 1.0)
+    spread = np.where(known & told, upper, 1.0)
     longer = np.maximum(ratio[:, 1] * freedom[:, 1] / few[1][:, 1], 1.0)
     spread[:, 2] = np.where(known[:, 1] & ~known[:, 2], spread[:, 1] * longer, spread[:, 2])
     return np.asarray(np.clip(spread.max(axis=1, initial=1.0), 1.0, MOST))
