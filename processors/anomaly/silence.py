@@ -6,6 +6,10 @@ outage is not taken for usual, and a nightly pause is after two nights. On a mod
 a job that runs each hour has shown few pauses by then. Nor is a model silent before a pause that arrivals at random,
 as dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule,
 not a test: it spends no false-alarm budget, and a model that it has hardly seen yet is not judged.
+
+When nothing comes of any model at all, that is one outage and not one of each: it is told once, for all of them, as
+soon as the model with the shortest patience would have been missed. Models that have not come back when it is over
+are missed from then on. A pause in which everything was silent is nobody's usual pause.
 """
 
 from __future__ import annotations
@@ -29,10 +33,14 @@ from processors.wording import model_words, moment
 
 _EPOCH_US = 7 * DAY_US
 _MONTH_US = 30 * DAY_US
+_NEVER = 2**62
+_FEWEST_MODELS = 2
+"""Models that make a fleet, of which all may be silent."""
 _IRREGULAR = 1.5
 """Pauses that reach so many mean gaps are chance, not a timetable."""
 _CAREFUL = 1.5
 """The mean gap of a day is shorter than that of its quiet hours."""
+_ALL = GroupKey("", "")
 _LAYOUT: columns.Layout = {
     "first": (np.int64, (), -1),
     "last": (np.int64, (), -1),
@@ -61,11 +69,12 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
     """When predictions came → an alert when they stop, and its end when they return."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = SilenceSettings
     alarm_share = 0.0
 
     def initial(self) -> State:
-        return {"models": models.initial(), "own": columns.empty(_LAYOUT)}
+        return {"models": models.initial(), "own": columns.empty(_LAYOUT), "outage": -1, "resumed": -1}
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
         """Predictions `n` by base group, int64."""
@@ -75,29 +84,68 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
         own, verdict = state["own"], Verdict(state)
         if len(summary):
+            verdict.findings.extend(self._resume(state, context))
             present = np.unique(models.numbers(state["models"], summary.keys, context.profile))
             columns.grow(own, _LAYOUT, present)
             back = present[own["silent"][present]]
             verdict.findings.extend(self._finding("recovered", state, int(at), context) for at in back.tolist())
-            self._hear(own, present, context)
-        quiet = np.flatnonzero(self._judged(own) & (context.end - own["last"] >= self._limit(own)))
-        verdict.findings.extend(self._finding("fired", state, int(at), context) for at in quiet.tolist())
-        own["silent"][quiet] = True
+            self._hear(state, present, context)
+        due = self._due(state)
+        if state["outage"] < 0 and context.end >= self._outage_due(state):
+            state["outage"] = _last(own)
+            verdict.findings.append(self._of_all("fired", state, context))
+        elif context.end < self._suspected_from(state):
+            quiet = np.flatnonzero(self._judged(own) & (context.end >= due))
+            verdict.findings.extend(self._finding("fired", state, int(at), context) for at in quiet.tolist())
+            own["silent"][quiet] = True
         return verdict
 
     def deadline(self, state: State) -> int | None:
         own = state["own"]
         judged = self._judged(own)
-        return int((own["last"] + self._limit(own))[judged].min()) if judged.any() else None
+        if not judged.any() or state["outage"] >= 0:
+            return None
+        first = int(self._due(state)[judged].min())
+        return first if first < self._suspected_from(state) else min(self._outage_due(state), _NEVER)
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         columns.clear(state["own"], _LAYOUT, columns.numbers(models.forget(state["models"], groups)))
+        if _last(state["own"]) < 0:
+            state["outage"] = state["resumed"] = -1
         return state
 
-    def _hear(self, own: State, present: Ints, context: Judging) -> None:
+    def _resume(self, state: State, context: Judging) -> list[Finding]:
+        """Something came: an outage of everything is over."""
+        if state["outage"] < 0:
+            return []
+        over = self._of_all("recovered", state, context)
+        state["outage"], state["resumed"] = -1, context.start
+        return [over]
+
+    def _due(self, state: State) -> Longs:
+        """When each model is missed, if nothing comes of it."""
+        own = state["own"]
+        return np.asarray(np.maximum(own["last"], state["resumed"]) + self._limit(own), np.int64)
+
+    def _outage_due(self, state: State) -> int:
+        """When all models together are missed: after the last of any, and what the most regular may pause."""
+        judged = self._judged(state["own"])
+        if judged.sum() < _FEWEST_MODELS:
+            return _NEVER
+        return int(max(_last(state["own"]), state["resumed"]) + self._limit(state["own"])[judged].min())
+
+    def _suspected_from(self, state: State) -> int:
+        """From when on a missing model waits for whether all are missing: half of the way to that."""
+        due = self._outage_due(state)
+        last = max(_last(state["own"]), state["resumed"])
+        return due if due == _NEVER else last + (due - last) // 2
+
+    def _hear(self, state: State, present: Ints, context: Judging) -> None:
         """Take in that these models predicted in this pane, and the pause that it ended."""
+        own = state["own"]
         known = own["last"][present] >= 0
-        pause = np.where(known, np.maximum(context.start - own["last"][present], 0), 0)
+        since = np.maximum(own["last"][present], state["resumed"])
+        pause = np.where(known, np.maximum(context.start - since, 0), 0)
         turn = own["epoch"][present] + _EPOCH_US <= context.start
         pauses = own["pauses"][present]
         pauses[turn] = np.concatenate([np.zeros_like(pauses[turn, :2]), pauses[turn, :2]], axis=1)
@@ -146,6 +194,31 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
             reference=usual.seconds,
             severity="critical",
         )
+
+    def _of_all(self, kind: Literal["fired", "recovered"], state: State, context: Judging) -> Finding:
+        """The input as a whole: nothing comes of any model, or something does again."""
+        last, until = int(state["outage"]), context.end if kind == "fired" else context.start
+        count, pause = int(self._judged(state["own"]).sum()), Duration(until - last)
+        sentence = f"No prediction of any of {count} models since {moment(last)} ({_minutes(pause)})"
+        if kind == "recovered":
+            sentence = f"Predictions are back after {_minutes(pause)} in which none came of any model"
+        return Finding(
+            kind=kind,
+            monitor=self.name,
+            series="silence",
+            group=_ALL,
+            since=last,
+            value=pause.seconds,
+            n=count,
+            summary=f"{sentence}.",
+            severity="critical",
+            reason="Nothing arrives at all: look at the brokers, the topics and what writes to them before any model.",
+        )
+
+
+def _last(own: State) -> int:
+    """When any model was last heard of; -1: none ever was."""
+    return int(own["last"].max(initial=-1))
 
 
 def _minutes(pause: Duration) -> str:

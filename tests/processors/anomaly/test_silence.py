@@ -107,3 +107,43 @@ def test_a_sparse_stream_pauses_by_chance() -> None:
         keep_deadlines(run, last + 60 * MINUTE * PANE)
         assert [finding.kind for finding in run.findings] == ["fired"]
         assert run.end - last <= 31 * MINUTE * PANE
+
+
+def fleet(run: Run, panes: list[int], models: int, rest: frozenset[int] = frozenset()) -> None:
+    """Predictions of several models in these panes; of those in `rest` none."""
+    for pane in panes:
+        keep_deadlines(run, pane * PANE)
+        for number in set(range(models)) - rest:
+            run.predictions(predictions(3, start=pane * PANE, model=f"m{number}"))
+
+
+def test_a_whole_fleet_that_stops_is_one_alert() -> None:
+    """Also if one model stopped a minute earlier; models that do not come back with the others are missed by name."""
+    run = silence()
+    fleet(run, list(range(60 * MINUTE)), 5)
+    fleet(run, list(range(60 * MINUTE, 61 * MINUTE)), 5, frozenset({3}))
+    fleet(run, list(range(100 * MINUTE, 120 * MINUTE)), 5, frozenset({4}))
+    told = [(finding.kind, finding.group.model) for finding in run.findings]
+    assert told == [("fired", ""), ("recovered", ""), ("fired", "m4")]
+    assert "No prediction of any of 5 models since 1970-01-01 01:01 UTC (5 minutes)" in run.findings[0].summary
+    assert run.findings[2].since == 61 * MINUTE * PANE
+
+
+def test_one_of_a_fleet_that_stops_is_told_by_name() -> None:
+    """After five minutes, while the others go on."""
+    run = silence()
+    fleet(run, list(range(60 * MINUTE)), 3)
+    fleet(run, list(range(60 * MINUTE, 80 * MINUTE)), 3, frozenset({1}))
+    (fired,) = run.findings
+    assert (fired.group.model, fired.since) == ("m1", 60 * MINUTE * PANE)
+    assert fired.value == 5 * 60
+
+
+def test_an_outage_of_everything_is_no_models_usual_pause() -> None:
+    """Two hours of nothing, twice: the third time a model alone is missed after five minutes as ever."""
+    run = silence()
+    for hour in (0, 3, 6):
+        fleet(run, list(range(hour * 60 * MINUTE, (hour + 1) * 60 * MINUTE)), 3)
+    fleet(run, list(range(7 * 60 * MINUTE, 7 * 60 * MINUTE + 10 * MINUTE)), 3, frozenset({1}))
+    assert [(finding.kind, finding.group.model) for finding in run.findings][-1] == ("fired", "m1")
+    assert run.findings[-1].value == 5 * 60
