@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import structlog
@@ -61,11 +62,9 @@ def _adopt(reference: Reference, lacking: Sequence[Watched], base: int, name: st
     done: list[Watched] = []
     for watched in lacking:
         watched.adopted[base] = name
-        try:
-            verdict = watched.monitor.adopt(watched.state, rows[watched.monitor.consumes], context)
-        except Exception as error:  # as in judging
-            watched.quarantine(error)
-            log.exception("monitor quarantined", monitor=watched.monitor.name, pane=context.start)
+        mine = rows[watched.monitor.consumes]
+        verdict = watched.ask(partial(watched.monitor.adopt, watched.state, mine, context), None)
+        if verdict is None:
             continue
         watched.put(verdict.state)
         watched.sealed = verdict.sealed

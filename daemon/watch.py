@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class Watch:
 
     def deadline(self) -> int | None:
         """When (event time) a monitor wants to be judged next, or a version is retired, even if nothing arrives."""
-        found = [watched.deadline() for watched in self.monitors if watched.broken is None]
+        found = [watched.deadline() for watched in self.monitors]
         found.append(self._seen.next())
         return min((when for when in found if when is not None), default=None)
 
@@ -143,7 +144,8 @@ class Watch:
         found: dict[str, Any] = {}
         for watched in self.monitors:
             if base >= 0 and watched.broken is None:
-                found |= watched.monitor.evidence(watched.state, base, self.profile)
+                nothing: dict[str, Any] = {}
+                found |= watched.ask(partial(watched.monitor.evidence, watched.state, base, self.profile), nothing)
         return found
 
     def accept(self, finding: Finding) -> bool:
@@ -164,10 +166,10 @@ class Watch:
             groups = frozenset()
             series = frozenset(numbers[finding.feature] for numbers in of_bases if finding.feature in numbers)
         for watched in meant:
-            watched.put(watched.monitor.accept(watched.state, groups, series))
+            watched.accept(groups, series)
         if finding.feature is not None and (gone := profile.unseal(series)):
             for watched in self.monitors:
-                watched.put(watched.monitor.accept(watched.state, frozenset(), gone))
+                watched.accept(frozenset(), gone)
         return True
 
     # Saving.
@@ -241,28 +243,33 @@ class Watch:
                     verdict = self._judge_one(watched, rows, shared[watched.share], known)
                     readings += verdict.readings
                     findings += verdict.findings
+        for watched in self.monitors:
+            if why := watched.newly_broken():
+                readings.append(_broken(watched.monitor.name, why, context))
         return readings, findings
 
     def _judge_one(
         self, watched: Watched, rows: PaneRows | None, context: Judging, known: tuple[Reading, ...]
     ) -> Verdict:
-        monitor = watched.monitor
         if watched.wants is not None:
             known = tuple(reading for reading in known if watched.wants(reading.group.model))
-        try:
-            summary = monitor.empty() if rows is None else self._measure(watched, rows)
-            if self._idle(watched, summary, context, known):
-                return Verdict(watched.state)
-            verdict = monitor.judge(watched.state, summary, replace(context, readings=known) if known else context)
-        except Exception as error:  # a third party's monitor may raise anything; it must not stop the others
-            why = watched.quarantine(error)
-            log.exception("monitor quarantined", monitor=monitor.name, pane=context.start)
-            return Verdict(watched.state, [_broken(monitor.name, why, context)])
+        verdict = watched.ask(lambda: self._verdict(watched, rows, context, known), None)
+        if verdict is None:
+            return Verdict(watched.state)
         if rows is not None and any(finding.kind == "fired" for finding in verdict.findings):
             verdict = replace(verdict, findings=self._with_examples(watched, rows, verdict.findings))
         watched.put(verdict.state)
         watched.sealed = verdict.sealed
         return verdict
+
+    def _verdict(
+        self, watched: Watched, rows: PaneRows | None, context: Judging, known: tuple[Reading, ...]
+    ) -> Verdict | None:
+        """None: there is nothing to judge."""
+        summary = watched.monitor.empty() if rows is None else self._measure(watched, rows)
+        if self._idle(watched, summary, context, known):
+            return None
+        return watched.monitor.judge(watched.state, summary, replace(context, readings=known) if known else context)
 
     def _with_examples(self, watched: Watched, rows: PaneRows, findings: Sequence[Finding]) -> list[Finding]:
         """What fired, with the ids of a few rows of this pane that show it: those with the least hash, a fair draw."""
@@ -272,7 +279,7 @@ class Watch:
         for finding in findings:
             shows = None
             if mine is not None and finding.kind == "fired" and "examples" not in finding.evidence:
-                shows = monitor.examples(finding, mine, self.profile, watched.sealed)
+                shows = watched.ask(partial(monitor.examples, finding, mine, self.profile, watched.sealed), None)
             if mine is not None and shows is not None and shows.any():
                 at = np.flatnonzero(shows)
                 few = at[np.argsort(mine.table.key[at], kind="stable")[:EXAMPLES]]
@@ -328,7 +335,7 @@ class Watch:
         freed = [self.profile.retire(base) for base in due]
         groups, series = (frozenset().union(*sets) for sets in zip(*freed, strict=True))
         for watched in self.monitors:
-            watched.put(watched.monitor.forget(watched.state, groups, series))
+            watched.forget(groups, series)
         for base in due:
             if self._adoption is not None:
                 self._adoption.forget(base)

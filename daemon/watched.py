@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+import structlog
 
 from daemon.kept import Kept, key_of
 from processors.base import Finding, Monitor
+
+log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
 
 CONCEPT_DRIFT = "concept_drift"
 """The monitor that gets half of the false-alarm budget; the others share the rest by `alarm_share`."""
@@ -41,6 +47,7 @@ class Watched:
     """Name of the reference that it adopted, by (model, version)."""
     _asked: bool = False
     _due: int | None = None
+    _said: bool = True
 
     def __post_init__(self) -> None:
         self.state = self.monitor.initial()
@@ -56,19 +63,41 @@ class Watched:
 
     def tree(self) -> dict[str, Any]:
         """What is kept of it."""
-        sealed = self.monitor.dump_sealed(self.sealed)
+        sealed = self.ask(lambda: self.monitor.dump_sealed(self.sealed), None)
         return {"state": self.state, "sealed": sealed, "broken": self.broken, "adopted": self.adopted}
 
-    def quarantine(self, error: Exception) -> str:
-        """Ask it nothing any more, because of what it raised. Returns why, in words."""
-        self.broken = f"{type(error).__name__}: {error}"
-        return self.broken
+    def ask(self, answer: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """What the monitor answers, or `otherwise` if it raises: it is asked nothing any more then.
+
+        A third party's monitor may raise anything anywhere; it must not stop the others.
+        """
+        try:
+            return answer()
+        except Exception as error:
+            log.exception("monitor quarantined", monitor=self.monitor.name)
+            if self.broken is None:
+                self.broken, self._said = f"{type(error).__name__}: {error}", False
+            return otherwise
+
+    def newly_broken(self) -> str | None:
+        """Why it was quarantined since this was asked last."""
+        why = None if self._said else self.broken
+        self._said = True
+        return why
+
+    def forget(self, groups: frozenset[int], series: frozenset[int]) -> None:
+        """Let it free what it holds for these."""
+        self.put(self.ask(lambda: self.monitor.forget(self.state, groups, series), self.state))
+
+    def accept(self, groups: frozenset[int], series: frozenset[int]) -> None:
+        """Let it take what is now for what is normal of these."""
+        self.put(self.ask(lambda: self.monitor.accept(self.state, groups, series), self.state))
 
     def deadline(self) -> int | None:
         """When (event time) it wants to be judged next even if nothing arrives; asked once after each change."""
-        if not self._asked:
-            self._due, self._asked = self.monitor.deadline(self.state), True
-        return self._due
+        if not self._asked and self.broken is None:
+            self._due, self._asked = self.ask(lambda: self.monitor.deadline(self.state), None), True
+        return self._due if self.broken is None else None
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.sightings import Sightings
 from daemon.watch import Settings, Watch
 from daemon.watched import CONCEPT_DRIFT, Budget, Watched, shares
-from processors.base import Consumes, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.base import Consumes, Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
 from processors.packing import Part
 from processors.profile import GroupKey, Limits, Profile
 from tests.daemon.messages import SECOND, START, decoder, prediction, run
@@ -220,6 +221,46 @@ def test_an_upgrade_takes_over_what_the_release_before_had_learnt() -> None:
     assert sorted({name for name, _ in after.watch.ended.restarted}) == ["b"]
     assert after.watch.stage(into(kept), kept.__delitem__, names) == set(kept)
     assert sorted(name.split("/")[1:3] for name in kept if "/" in name) == [["a", "2"], ["b", "2"]]
+
+
+class Brittle(Counting):
+    """Finds something in every pane, and raises where it is told to."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.__dict__[where] = self._break
+
+    def _break(self, *_: Any) -> Any:
+        raise ZeroDivisionError("no")
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        """As it counts, with a finding of the first group."""
+        verdict = super().judge(state, summary, context)
+        return replace(verdict, findings=[finding_of(self.name, context.end)])
+
+
+def finding_of(monitor: str, since: int) -> Finding:
+    """One about model a."""
+    return Finding("fired", monitor, "n", GroupKey("a", ""), since, 1.0, 1, "It is so.")
+
+
+@pytest.mark.parametrize(
+    "where", ["measure", "judge", "examples", "deadline", "evidence", "forget", "accept", "dump_sealed"]
+)
+def test_a_monitor_may_raise_anywhere_without_harm_to_others(where: str) -> None:
+    """It is quarantined, which is said once; nobody else notices."""
+    world = World(Brittle(where), Counting("calm"), retire=3 * PANE)
+    said = world.pane(0, ["a", "b"])
+    world.watch.deadline()
+    world.watch.evidence("a", world.profile.groups[0].version)
+    world.watch.accept(finding_of(where, START))
+    world.watch.stage(lambda *_: None, lambda _: None, set())
+    for start in range(1, 8):
+        said += world.pane(start, ["b"])
+    errors = [reading for reading in said if reading.series == "processor_error"]
+    assert [(reading.monitor, reading.details["error"]) for reading in errors] == [(where, "ZeroDivisionError: no")]
+    assert [reading.n for reading in said if reading.monitor == "calm"] == list(range(2, 10))
+    assert [watched.broken is None for watched in world.watch.monitors] == [False, True]
 
 
 def test_a_broken_monitor_stays_in_quarantine_over_a_restart() -> None:
