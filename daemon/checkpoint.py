@@ -22,7 +22,7 @@ from processors.packing import parts, unpack
 
 EXPLAINER = "explainer"
 
-_COST_SHARE = 20
+_COST_SHARE = 40
 """A commit is due once so many times its own cost have passed, within the bounds."""
 ENOUGH_COLLECTED = 32 * 2**20
 """Bytes to be sent that may come together in memory before a commit is due."""

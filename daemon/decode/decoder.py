@@ -257,7 +257,8 @@ class Decoder:
 
 def _chunks(run: Run, most: int) -> list[Run]:
     """The run in parts of about so many bytes."""
-    sizes = np.fromiter((len(value or b"") for value in run.values), np.int64, len(run))
+    known = run.values if None not in run.values else [value or b"" for value in run.values]
+    sizes = np.fromiter(map(len, known), np.int64, len(run))  # type: ignore[arg-type]  # none of them is None
     number = np.cumsum(sizes) // most
     cuts = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
     return [run.part(start, stop) for start, stop in pairwise([0, *cuts, len(run)])] if cuts else [run]

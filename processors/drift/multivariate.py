@@ -13,6 +13,7 @@ pairs of a version raise one alert together, which names the feature whose pairs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from processors.kernels.binning import NUMERIC
 from processors.profile import Profile
 from processors.profile.tokens import runs_by
 from processors.registry import register
-from processors.rows import Ints
+from processors.rows import Hashes, Ints
 from processors.sampling import bottom_k, priorities
 from processors.slices import PredictionRows
 from processors.windows import Due, Windows
@@ -84,10 +85,13 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         if sealed is not None and len(sealed["bases"]):
             has_views[sealed["bases"][sealed["bases"] < len(profile.groups)]] = True
             self._count(rows, found, sealed, has_views, columns)
-        for at, (base, part) in enumerate(found):
-            columns["n"][at] = len(part)
-            if not has_views[base]:
-                _sample(rows, profile, base, at, part, columns)
+        columns["n"][:] = [len(part) for _, part in found]
+        numbers = {base: features_of(profile, base) for base, _ in found if not has_views[base]}
+        if any(map(len, numbers.values())):
+            bins = _bins(rows, list(numbers.values()))
+            for at, (base, part) in enumerate(found):
+                if len(numbers.get(base, ())):
+                    _sample(rows.table.key[part], bins[part], at, columns)
         return Summary(keys, columns)
 
     def merge(self, a: Summary, b: Summary) -> Summary:
@@ -139,7 +143,7 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
                 continue
             numbers = features_of(context.profile, base)
             self._pairs.forget(state["pairs"], frozenset([base]))
-            self._seal(state, base, numbers, _bins(rows, numbers, part), context.profile)
+            self._seal(state, base, numbers, _bins(rows, [numbers])[part], context.profile)
             verdict = self.measure(rows, context.profile, state["pairs"]["sealed"])
             self._pairs.adopt(state["pairs"], base, verdict, int(np.searchsorted(verdict.keys, base)))
         return Verdict(state, sealed=state["pairs"]["sealed"])
@@ -289,31 +293,28 @@ def _nothing(size: int) -> dict[str, Any]:
     }
 
 
-def _sample(  # noqa: PLR0917 - rows of a version, and where they go
-    rows: PredictionRows, profile: Profile, base: int, at: int, part: Any, columns: dict[str, Any]
-) -> None:
-    numbers = features_of(profile, base)
-    if not len(numbers):
-        return
-    bins = _bins(rows, numbers, part)
+def _sample(key: Hashes, bins: Any, at: int, columns: dict[str, Any]) -> None:
+    """Of a version's rows those with the smallest hashes."""
     # Equal hashes (one id, several versions or times) are told apart by the bins, here as in `merge`.
     order = np.lexsort(bins.T[::-1])
-    key = rows.table.key[part][order]
-    chosen = order[bottom_k(key, np.zeros(len(key), np.int32), _SAMPLE, _SEED)]
-    columns["order"][at, : len(chosen)] = priorities(rows.table.key[part][chosen], _SEED)
+    chosen = order[bottom_k(key[order], np.zeros(len(key), np.int32), _SAMPLE, _SEED)]
+    columns["order"][at, : len(chosen)] = priorities(key[chosen], _SEED)
     columns["bins"][at, : len(chosen)] = bins[chosen]
 
 
-def _bins(rows: PredictionRows, numbers: Ints, part: Any) -> Any:
-    """Bins of some rows of one version, uint8 of shape (rows, 24); absent ones are 0."""
-    place = np.full(int(rows.cells.series.max(initial=-1)) + 1, -1, np.int64)
-    mine = numbers[numbers < len(place)]
-    place[mine] = np.arange(len(numbers))[numbers < len(place)]
+def _bins(rows: PredictionRows, versions: Sequence[Ints]) -> Any:
+    """Bins of the rows of versions whose features have these numbers, uint8 of shape (rows, 24); absent ones are 0.
+
+    One pass for all of them, for there may be a thousand.
+    """
+    place = np.full(max(int(rows.cells.series.max(initial=-1)), *(int(n.max(initial=-1)) for n in versions)) + 2, -1)
+    for numbers in versions:
+        place[numbers] = np.arange(len(numbers))
     table = np.zeros((len(rows), MOST_FEATURES), np.uint8)
     at = place[rows.cells.series]
     known = at >= 0
     table[rows.cells.row[known], at[known]] = rows.cells.bin[known]
-    return table[part]
+    return table
 
 
 def _action(change: Change, unrelated: float) -> Action:

@@ -106,10 +106,15 @@ class Scanner:
 
     def scan(self, values: Sequence[bytes | None], names: Names) -> Scanned:
         """The ordinary events of these messages; `names` learns their words."""
-        messages = [b"" if value is None or len(value) > self._most else value for value in values]
-        data = b"".join(messages)
+        messages = [value or b"" for value in values] if None in values else values
+        sizes = np.fromiter(map(len, messages), np.int64, len(messages))  # type: ignore[arg-type]  # none is None
+        if len(sizes) and sizes.max() > self._most:
+            return self.scan(
+                [value if size <= self._most else b"" for value, size in zip(messages, sizes, strict=True)], names
+            )
+        data = b"".join(messages)  # type: ignore[arg-type]
         cuts = np.zeros(len(messages) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, messages), np.int64, len(messages)), out=cuts[1:])
+        np.cumsum(sizes, out=cuts[1:])
         taken = np.zeros(len(messages), np.bool_)
         count = self._scan(np.frombuffer(data, np.uint8), cuts, taken)
         return self._found(data, count, taken, names) if count > 0 else Scanned.nothing(len(messages))

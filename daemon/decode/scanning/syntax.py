@@ -91,32 +91,35 @@ def number(data: Any, at: int, end: int, scratch: Any) -> Any:
     """(place, is it written as a whole number, it as one, it as a float64); the place is -1 for -0 and long numbers."""
     negative = data[at] == _MINUS
     at += negative
-    begin, mantissa, digits, power = at, np.uint64(0), 0, 0
-    while at < end and _0 <= data[at] <= _9:
-        mantissa = mantissa * np.uint64(10) + np.uint64(data[at] - _0)
-        digits += digits > 0 or data[at] > _0
+    begin, mantissa, power, point = at, np.uint64(0), 0, -1
+    while at < end:
+        digit = np.uint64(data[at]) - np.uint64(_0)
+        if digit <= np.uint64(9):
+            mantissa = mantissa * np.uint64(10) + digit
+        elif data[at] == _POINT and point < 0:
+            point = at
+        else:
+            break
         at += 1
-    if at == begin or (data[begin] == _0 and at > begin + 1):
+    whole = point < 0
+    before = at - begin if whole else point - begin
+    if before == 0 or at == point + 1 or (data[begin] == _0 and before > 1):
         return -1, False, 0, 0.0
-    whole = True
-    if at < end and data[at] == _POINT:
-        whole = False
-        begin = at + 1
-        at = begin
-        while at < end and _0 <= data[at] <= _9:
-            mantissa = mantissa * np.uint64(10) + np.uint64(data[at] - _0)
-            digits += digits > 0 or data[at] > _0
-            at += 1
-        power = begin - at
-        if at == begin:
+    if at - begin > MOST_DIGITS:  # and maybe a point, and zeros that don't count
+        first = begin
+        while first < at and (data[first] == _0 or data[first] == _POINT):
+            first += 1
+        if at - first - (first <= point) > MOST_DIGITS:
             return -1, False, 0, 0.0
+    if not whole:
+        power = point + 1 - at
     if at < end and (data[at] | 0x20) == 0x65:
         whole = False
         at, exponent = _exponent(data, at + 1, end)
         power += exponent
         if at < 0:
             return -1, False, 0, 0.0
-    if digits > MOST_DIGITS or (negative and mantissa == np.uint64(0)) or mantissa >> np.uint64(63) > np.uint64(0):
+    if (negative and mantissa == np.uint64(0)) or mantissa >> np.uint64(63) > np.uint64(0):
         return -1, False, 0, 0.0
     value = 0.0 if mantissa == np.uint64(0) else nearest(mantissa, power, scratch)
     if np.isnan(value):
