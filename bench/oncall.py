@@ -1,6 +1,6 @@
 """A simulated fleet with scripted incidents, and what whoever is on call is told of it.
 
-    python -m bench.oncall [--models 12] [--days 2] [--seed 1] [--every 20] [--calm 26] [--apart 2] [--read]
+    python -m bench.oncall [--models 13] [--days 2] [--seed 1] [--every 20] [--calm 26] [--apart 2] [--read]
 
 Each model serves all the time, with a daily rhythm in volume and inputs; labels come after five to thirty minutes. The
 first day is calm. Incidents begin on the second, each in a model of its own, one after the other. Told are the pages
@@ -88,6 +88,18 @@ def _leaking(row: Row, _: Rng) -> Row:
     return {**row, "memory": 9_000.0}
 
 
+def _clipped(row: Row, _: Rng) -> Row:
+    return {**row, "seen": {**row["seen"], "amount": min(row["seen"]["amount"], 46.6)}}
+
+
+def _positives_lost(row: Row, _: Rng) -> Row:
+    return {**row, "lost": True}
+
+
+def _fewer(row: Row, rng: Rng) -> Row | None:
+    return row if rng.random() < 0.15 else None
+
+
 KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]], ...] = (
     ("unit change x1000", 3, _unit, frozenset({"fix_feature"})),
     ("half of a feature missing", 2, _missing, frozenset({"fix_feature"})),
@@ -98,6 +110,9 @@ KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]]
     ("six times slower", 2, _slow, frozenset({"scale"})),
     ("missing, ten minutes in thirty", 5, _flapping, frozenset({"fix_feature"})),
     ("a signal jumps", 2, _leaking, frozenset({"none", "scale"})),
+    ("a feature clipped at its 80th percentile", 6, _clipped, frozenset({"fix_feature"})),
+    ("positive labels get lost", 6, _positives_lost, frozenset({"check_labels"})),
+    ("a seventh of the traffic", 2, _fewer, frozenset({"none"})),
 )
 """What happens, for how many hours, and what should be advised."""
 
@@ -114,7 +129,7 @@ def script(models: int, calm: float = 26, apart: float = 2) -> list[Scripted]:
 def events(
     models: int, days: float, every: float, seed: int, script_: Sequence[Scripted]
 ) -> Iterator[tuple[float, bytes]]:
-    """(seconds from the beginning, line) of all predictions and labels, by time."""
+    """(seconds from the beginning, line) of all predictions and labels, by time, until the last prediction."""
     rng = np.random.default_rng(seed)
     incidents = {one.model: one for one in script_}
     waiting: list[tuple[float, int, bytes]] = []
@@ -131,10 +146,9 @@ def events(
             if model == "m08":
                 yield time, _signal(row, rng)
             at = time + rng.uniform(300, 1_800)
-            heapq.heappush(waiting, (at, number, _label(row, at, rng)))
-    while waiting:
-        at, _, line = heapq.heappop(waiting)
-        yield at, line
+            label = _label(row, at, rng)
+            if label is not None:
+                heapq.heappush(waiting, (at, number, label))
 
 
 def _arrivals(models: int, days: float, every: float, rng: Rng) -> Iterator[tuple[float, str]]:
@@ -155,7 +169,7 @@ def _row(key: str, model: str, time: float, rng: Rng) -> Row:
     second = model == "m04" and time > 3 * HOUR_S and rng.random() < 0.5
     seen = {"amount": amount, "age": age, "country": country}
     row = {"id": key, "model": model, "version": "2" if second else "1", "time": time, "logit": logit, "z": z}
-    row |= {"noise": 0.0, "seen": seen, "flip": False, "memory": 5_000.0}
+    row |= {"noise": 0.0, "seen": seen, "flip": False, "lost": False, "memory": 5_000.0}
     row |= {"latency": round(rng.lognormal(2, 0.3), 2), "region": str(rng.choice(["eu", "us"], p=[0.7, 0.3]))}
     return row
 
@@ -176,10 +190,12 @@ def _signal(row: Row, rng: Rng) -> bytes:
     return orjson.dumps(said | {"value": round(row["memory"] + rng.normal(0, 40))})
 
 
-def _label(row: Row, at: float, rng: Rng) -> bytes:
-    """What turns out: the world's doing, whatever the model saw."""
+def _label(row: Row, at: float, rng: Rng) -> bytes | None:
+    """What turns out: the world's doing, whatever the model saw. None: it gets lost."""
     truth = int(rng.random() < 1 / (1 + np.exp(-2.0 * row["logit"])))
     label = 1 - truth if row["flip"] else truth
+    if row["lost"] and label:
+        return None
     return orjson.dumps({"type": "label", "id": row["id"], "model": row["model"], "label": label, "ts": _stamp(at)})
 
 
@@ -222,7 +238,7 @@ def told(said: Sequence[Notice], incidents: Sequence[Scripted]) -> dict[str, Any
         ended = {notice.fingerprint for notice in said if notice.state != "firing"}
         still = sum(notice.fingerprint not in ended for notice in fired)
         print(
-            f"{one.model} {one.what:<31} pages {len(mine)}, incidents {len(names)}, alerts {len(fired)}, "
+            f"{one.model} {one.what:<40} pages {len(mine)}, incidents {len(names)}, alerts {len(fired)}, "
             f"first after {late}, advice {', '.join(dict.fromkeys(latest)) or '-'}; {still} still fire",
             flush=True,
         )
@@ -257,7 +273,7 @@ def examples(said: Sequence[Notice], incidents: Sequence[Scripted]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", type=int, default=12)
+    parser.add_argument("--models", type=int, default=13)
     parser.add_argument("--days", type=float, default=2.0)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two predictions of a model")
     parser.add_argument("--calm", type=float, default=26.0, help="hours before the first incident")

@@ -193,6 +193,8 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
             summary=f"{model_words(group)}: {sentence}.",
             reference=usual.seconds,
             severity="critical",
+            reason="Other models go on: look at its service and at what writes its events. One switched off on "
+            "purpose is retired by itself.",
         )
 
     def _of_all(self, kind: Literal["fired", "recovered"], state: State, context: Judging) -> Finding:
