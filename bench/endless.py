@@ -7,6 +7,7 @@ segment); signals; and bad events. All of it is a function of the event's number
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -48,6 +49,7 @@ class Endless(Source):
         self._begun = True
         if self._paused:
             self.pauses += 1
+            time.sleep(min(max_wait_s, 0.001))
             return polled
         if self._left <= 0:
             polled.finished = frozenset(self._next)

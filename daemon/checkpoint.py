@@ -26,6 +26,9 @@ _COST_SHARE = 40
 """A commit is due once so many times its own cost have passed, within the bounds."""
 ENOUGH_COLLECTED = 32 * 2**20
 """Bytes to be sent that may come together in memory before a commit is due."""
+ENOUGH_UNSAVED = 500_000
+"""Predictions and labels that may be kept since the last commit before one is due, and during one before input waits:
+some 100 MiB, which the next commit holds a second time."""
 _ENOUGH = 10_000
 """Messages that a replay lets come together before it writes them."""
 
@@ -75,11 +78,11 @@ class Durable:
     def due(self) -> bool:
         """Once it is durable and its cost is small against the time since, within the configured bounds.
 
-        At once if much waits to be sent, for until then it is in memory.
+        At once if much waits for it, for until then it is in memory.
         """
         if not self._settle(0.0):
             return False
-        if self._outbox.collected() >= ENOUGH_COLLECTED:
+        if self._much():
             return True
         least, most = self._bounds_s
         return time.monotonic() - self._committed_at >= min(max(_COST_SHARE * self._cost_s, least), most)
@@ -135,8 +138,12 @@ class Durable:
             reached(Step.TOLD)
 
     def pressure(self) -> bool:
-        """See `pipeline.Checkpoint`."""
-        return self._outbox.pressure()
+        """See `pipeline.Checkpoint`. Also while a slow disk writes a commit, once much waits for the next."""
+        return self._outbox.pressure() or (self._much() and not self._settle(0.0))
+
+    def _much(self) -> bool:
+        unsaved = 0 if self._saving is None else self._saving.unsaved
+        return self._outbox.collected() >= ENOUGH_COLLECTED or unsaved >= ENOUGH_UNSAVED
 
     def queued(self) -> dict[str, int]:
         """See `pipeline.Checkpoint`."""

@@ -42,7 +42,7 @@ class Checkpoint(Protocol):
         """Send what was committed; failures are logged and tried again."""
 
     def pressure(self) -> bool:
-        """Is a queue full? Then nothing more is read."""
+        """Is a queue full, or much too much waiting for a commit? Then nothing more is read."""
 
     def queued(self) -> dict[str, int]:
         """Messages that wait, by queue."""

@@ -97,6 +97,8 @@ class Ledger:
         """
         self.pane_us = pane_us
         self.keep_rate = 1.0
+        self.closed_until = 0
+        """End of the last pane that was closed here."""
         self.open: dict[int, OpenPane] = {}
         self._starts: list[int] = []
         """Starts of the open panes, as a heap; some may be closed."""
@@ -153,7 +155,7 @@ class Ledger:
 
     def close(self, start: int) -> Closed:
         """Close the pane that begins at `start`; its rows have been offered for admission before."""
-        end = start + self.pane_us
+        end = self.closed_until = start + self.pane_us
         pane = self.open.pop(start, None) or OpenPane()
         pane.strike_repeated(self.remembered, end)
         received = pane.rows + pane.refused + pane.repeated + pane.shed

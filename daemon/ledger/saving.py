@@ -33,6 +33,9 @@ from processors.durations import HOUR_US
 from processors.packing import pack, unpack
 from processors.rows import Labels, Longs, Predictions, Signals
 
+_FEW = 64
+"""Batches of rows that are not worth looking through."""
+
 TABLES = ("open", "retained", "relabelled", "waiting", "met", "refs")
 
 
@@ -54,7 +57,10 @@ class LedgerSaving:
         self._ledger, self._longest_wait_us = ledger, longest_wait_us
         if notes:
             ledger.retained.relabelled, ledger.waiting.met = [], []
-        self._arrived: list[Decoded] = []
+        self._arrived: list[tuple[int, Decoded]] = []
+        """Rows that came since the last save, with the time of the last of them."""
+        self._looked_at = 0
+        """How many of these there were when those of closed panes were left out last."""
         self._saved = {"retained": 0, "waiting": 0}
         self._chunks: dict[str, dict[int, Held]] = {table: {} for table in TABLES}
         """What each chunk holds, by table and sequence number."""
@@ -67,8 +73,17 @@ class LedgerSaving:
         """Slots of labels that wait no longer, while the ledger is restored."""
 
     def arrived(self, decoded: Decoded) -> None:
-        """Note rows that went into open panes."""
-        self._arrived.append(decoded)
+        """Note rows that went into open panes; until they are saved, or their panes are closed, they take memory."""
+        self._arrived.append((_last(decoded), decoded))
+        if len(self._arrived) >= 2 * self._looked_at + _FEW:
+            self._arrived = [each for each in self._arrived if each[0] >= self._ledger.closed_until]
+            self._looked_at = len(self._arrived)
+
+    @property
+    def unsaved(self) -> int:
+        """Predictions and labels that are kept since the last save, and will be written by the next."""
+        rows = [self._ledger.retained.rows, self._ledger.waiting.rows]
+        return sum(each.next_serial for each in rows) - sum(self._saved.values())
 
     def stage(self, commit: Writer, closed_until: int) -> None:
         """Write what is new since the last commit. Panes before `closed_until` are closed."""
@@ -138,7 +153,7 @@ class LedgerSaving:
         self._drop(commit, over, rewriting.void())
 
     def _append_open(self, commit: Writer, closed_until: int) -> None:
-        arrived, self._arrived = self._arrived, []
+        arrived, self._arrived, self._looked_at = [decoded for _, decoded in self._arrived], [], 0
         kinds: dict[str, list[Any]] = {"predictions": [], "labels": [], "signals": []}
         refused: Counter[int] = Counter()
         until = 0
@@ -261,6 +276,13 @@ class LedgerSaving:
         for entry in self._ledger.relieved:
             alive &= kept_at(entry[2], keys) | (serials >= entry[which])
         return alive
+
+
+def _last(decoded: Decoded) -> int:
+    """The time of the last of these rows."""
+    tables = (decoded.predictions, decoded.labels, decoded.signals)
+    times = [int(rows.time.max()) for rows in tables if len(rows)]
+    return max([*times, *(refusal.clock for refusal in decoded.refused)], default=0)
 
 
 def _slots_of(rows: KeyedRows, serials: Longs) -> tuple[Longs, Longs]:

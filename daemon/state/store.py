@@ -26,7 +26,7 @@ import orjson
 
 from daemon.records import Partition, Position
 from daemon.sinks.base import Message
-from daemon.state.commit import CHUNK, Commit, Queued
+from daemon.state.commit import CHUNK, Commit, Queued, together
 from daemon.state.digests import intact
 from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, connect, translated, translated_from_system
@@ -251,7 +251,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 _pass(begun)
-                for statement, given in commit.statements:
+                for statement, given in together(commit.statements):
                     self._db.execute(statement, given)
                 _pass(written)
                 self._db.execute("COMMIT")

@@ -37,6 +37,10 @@ from processors.rows import (
 )
 from processors.slices import ClassScores, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
 
+SAMPLED = 4_000_000
+"""Values that samples of all versions that warm up may hold together (36 MB): 1,000 rows of 200 models of 20 features.
+Where more warm up at once, they are sealed from fewer rows, though not from fewer than `Warming.ROWS_SLOW`."""
+
 
 class Profile:
     """All coordinates of all models."""
@@ -169,7 +173,10 @@ class Profile:
             self._changed()
 
     def learn(self, rows: PredictionRows) -> list[int]:
-        """Feed a measured pane to the versions that still warm up; returns those whose series it sealed."""
+        """Feed a measured pane to the versions that still warm up; returns those whose series it sealed.
+
+        Where samples take too much room in all, those of most rows are taken as they are.
+        """
         sealed = []
         cold = np.flatnonzero(self._series.awaited(len(self.groups))[rows.base])
         for base, part in runs_by(rows.base[cold]):
@@ -179,10 +186,13 @@ class Profile:
             warming.add(table.features.take(mine), table.key[mine], rows.start, rows.end, table.names)
             self.revision += 1
             if warming.ready():
-                del self._warming[base]
-                self._seal(base, warming)
                 sealed.append(base)
-        return sealed
+        for base in sealed:
+            self._seal(base, self._warming.pop(base))
+        crowded = self._crowded()
+        for base in crowded:
+            self._seal(base, self._warming.pop(base))
+        return [*sealed, *crowded]
 
     def adopt(self, model: str, version: str, reference: Predictions) -> None:
         """Seal a version's series from a reference's rows instead of its own first ones."""
@@ -380,6 +390,19 @@ class Profile:
             feature = self.series_feature[number]
             if feature in samples:
                 self._series.seal(number, samples[feature], names, types.get(feature))
+
+    def _crowded(self) -> list[int]:
+        """Versions to be sealed from what there is of them, those of most rows first, so that samples have room."""
+        held = sum(warming.size for warming in self._warming.values())
+        found: list[int] = []
+        if held <= SAMPLED:
+            return found
+        for base, warming in sorted(self._warming.items(), key=lambda item: (-item[1].rows, item[0])):
+            if held <= SAMPLED or warming.rows < Warming.ROWS_SLOW:
+                break
+            held -= warming.size
+            found.append(base)
+        return found
 
     def _role(self, base: Ints) -> tuple[Bytes, Ints]:
         """Task and positive class (-1: none, or the task is not binary) of each row's model."""

@@ -244,14 +244,18 @@ class Warming:
     """The first rows of a version: a sample from which its series are sealed."""
 
     ROWS = 1_000
-    """Enough for sealing; `ROWS_SLOW` are, once they span `SPAN_US`."""
+    """Enough for sealing; `ROWS_SLOW` are, once they span `SPAN_US`, or where there is no room for more."""
     ROWS_SLOW = 100
     SPAN_US = DAY_US
+    PARTS = 16
+    """So many panes are kept apart before they are put together: a pane of one row is mostly overhead."""
 
     def __init__(self) -> None:
         self._cells: list[Cells] = []
         self._names: list[Names] = []
-        self._rows = 0
+        self.rows = 0
+        self.size = 0
+        """Values of features that are held."""
         self._since = self._until = 0
 
     def add(self, cells: Cells, key: Any, start: int, end: int, names: Names) -> None:
@@ -260,19 +264,21 @@ class Warming:
             cells = cells.take(np.sort(np.argsort(key, kind="stable")[: self.ROWS]))
         self._since = self._since or start
         self._until = end
-        self._rows += len(cells)
+        self.rows += len(cells)
+        self.size += len(cells.values)
         self._cells.append(cells.take(np.arange(len(cells))))
         self._names.append(_needed(cells, names))
+        if len(self._cells) >= self.PARTS:
+            self._put_together()
 
     def ready(self) -> bool:
         """Is the sample large enough?"""
-        slow = self._rows >= self.ROWS_SLOW and self._until - self._since >= self.SPAN_US
-        return self._rows >= self.ROWS or slow
+        slow = self.rows >= self.ROWS_SLOW and self._until - self._since >= self.SPAN_US
+        return self.rows >= self.ROWS or slow
 
     def samples(self) -> tuple[dict[str, Scalars], Names]:
         """The values seen of each feature, and the words for them."""
-        cells = Cells.concat(self._cells)
-        names = self._names[0].merged(self._names[1:])
+        cells, names = self._put_together()
         parts: dict[str, list[Scalars]] = {}
         for layout, rows in runs_by(cells.layout):
             for place, feature in enumerate(names.layouts.get(layout, ())):
@@ -281,12 +287,12 @@ class Warming:
 
     def to_state(self) -> dict[str, Any]:
         """A tree that `packing.pack` takes."""
-        names = self._names[0].merged(self._names[1:])
+        cells, names = self._put_together()
         return {
-            "cells": Cells.concat(self._cells).to_state(),
+            "cells": cells.to_state(),
             "texts": {str(name): text for name, text in sorted(names.texts.items())},
             "layouts": {str(name): list(layout) for name, layout in sorted(names.layouts.items())},
-            "span": [self._rows, self._since, self._until],
+            "span": [self.rows, self._since, self._until],
         }
 
     @classmethod
@@ -297,8 +303,16 @@ class Warming:
         texts = {int(name): text for name, text in state["texts"].items()}
         layouts = {int(name): tuple(layout) for name, layout in state["layouts"].items()}
         warming._names = [Names(texts, layouts)]
-        warming._rows, warming._since, warming._until = state["span"]
+        warming.rows, warming._since, warming._until = state["span"]
+        warming.size = len(warming._cells[0].values)
         return warming
+
+    def _put_together(self) -> tuple[Cells, Names]:
+        """All that is held, from now on in one piece."""
+        if len(self._cells) > 1:
+            self._cells = [Cells.concat(self._cells)]
+            self._names = [self._names[0].merged(self._names[1:])]
+        return self._cells[0], self._names[0]
 
 
 def _needed(cells: Cells, names: Names) -> Names:

@@ -327,3 +327,23 @@ def test_a_step_can_hold_the_process(tmp_path: Path) -> None:
         assert process.wait(30) == 0
     with Store.open(tmp_path) as opened:
         assert opened.load().positions == {ZERO: Position(3)}
+
+
+def test_insertions_that_follow_each_other_are_one_statement_and_nothing_changes_places() -> None:
+    """Other statements, and insertions of other shapes between them, stay where they are; no row is lost."""
+    insertion = "INSERT INTO pages (name, content) VALUES (?, ?)"
+    statements: list[commits.Statement] = [(insertion, (f"a{n}", b"")) for n in range(commits.ROWS_TOGETHER + 3)]
+    others: list[commits.Statement] = [
+        ("DELETE FROM pages WHERE name = ?", ("a0",)),
+        (insertion, ("b", b"")),
+        ("INSERT INTO about VALUES ('commits', ?)", ("7",)),
+        ("INSERT INTO about VALUES ('commits', ?)", ("8",)),
+    ]
+    merged = list(commits.together([*statements, *others]))
+    assert [(statement, tuple(given)) for statement, given in merged[2:]] == others
+    assert [len(given) for _, given in merged[:2]] == [2 * commits.ROWS_TOGETHER, 6]
+    with sqlite3.connect(":memory:") as db:
+        db.execute("CREATE TABLE pages (name, content)")
+        for statement, given in merged[:2]:
+            db.execute(statement, given)
+        assert [name for (name,) in db.execute("SELECT name FROM pages")] == [given[0] for _, given in statements]

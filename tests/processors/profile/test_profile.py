@@ -268,6 +268,45 @@ def test_a_series_is_sealed_once_from_its_first_rows() -> None:
     assert profile.identity(0) == identity
 
 
+def test_many_that_warm_up_at_once_share_the_room_for_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of most rows are sealed from fewer than usual, until the rest have room; nobody from fewer than 100."""
+    monkeypatch.setattr("processors.profile.profile.SAMPLED", 900)
+    rows = {"a": 150, "b": 90, "c": 200, "d": 120}
+    events = [
+        prediction(id=f"{model}{n}", model=model, features={"f": float(n), "k": "x"})
+        for model, count in rows.items()
+        for n in range(count)
+    ]
+    profile = Profile()
+    feed(profile, table(*events))
+    assert _sealed(profile) == {"c"}
+    more = [prediction(id=f"b{n}", model="b", features={"f": 0.5, "k": "y"}) for n in range(400, 600)]
+    for one in (profile, saved(profile)):
+        feed(one, table(*more), START + PANE)
+        assert _sealed(one) == {"b", "c"}
+    assert profile.cut_off == {}
+
+
+def _sealed(profile: Profile) -> set[str]:
+    """Models of whose features all have bins."""
+    features = {profile.groups[base].model: [*profile.series_of(base).values()] for base in profile.bases()}
+    return {name for name, mine in features.items() if (profile.series_type[mine] != binning.UNSEALED).all()}
+
+
+def test_a_sample_that_comes_row_by_row_is_the_one_that_came_at_once() -> None:
+    """A version that predicts seldom is sealed from the same rows, at the same time, however they were put together."""
+    values = np.random.default_rng(6).normal(size=1_000).tolist()
+    events = [prediction(id=n, features={"f": value, "k": "uvw"[n % 3]}) for n, value in enumerate(values)]
+    at_once, slowly = Profile(), Profile()
+    feed(at_once, table(*events))
+    for pane in range(50):
+        feed(slowly, table(*events[20 * pane : 20 * pane + 20]), START + pane * PANE)
+        if pane % 7 == 0:
+            slowly = saved(slowly)
+    assert slowly.identity(0) == at_once.identity(0)
+    assert (slowly.series_type[:2] != binning.UNSEALED).all()
+
+
 def test_a_version_without_groups_is_undecided_until_something_is_predicted() -> None:
     """A signal alone admits a version, of which nothing is known yet."""
     profile = Profile()
