@@ -9,7 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSer
 from config.environment import FromEnvironment, resolved
 from config.section import Names, Paths, Secret, Section, TopicName, listed
 
-SECRET_NAME = re.compile(r"passw|secret|token|credential|private_key|key_password|authorization", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"passw|secret|token|credential|private_key|key_password|authorization|key[._]pem|oauthbearer[._]config",
+    re.IGNORECASE,
+)
 """Names of what is likely to be secret, whoever gave them."""
 
 OWNED_OPTIONS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -79,15 +79,23 @@ def opened(client: Any, **options: Any) -> Any:
             if refusal := _refusals.get(each._manager._net):  # noqa: SLF001 - there is no public way
                 raise refusal from error
         if isinstance(error, (ValueError, TypeError, RuntimeError, AssertionError, KafkaConfigurationError)):
-            raise KafkaConfigurationError(_without_secrets(str(error), options)) from None
+            raise KafkaConfigurationError(without(secrets_of(options), str(error))) from None
         raise
 
 
-def _without_secrets(message: str, options: Mapping[str, Any]) -> str:
-    """The client's complaint about options, which repeats their values."""
-    for name, value in options.items():
-        if isinstance(value, str) and value and (isinstance(value, FromEnvironment) or SECRET_NAME.search(name)):
-            message = message.replace(value, "***")
+def secrets_of(options: Mapping[str, Any]) -> frozenset[str]:
+    """Values of a client's options that are nobody's business: from the environment, or under the name of a secret."""
+    return frozenset(
+        value
+        for name, value in options.items()
+        if isinstance(value, str) and value and (isinstance(value, FromEnvironment) or SECRET_NAME.search(name))
+    )
+
+
+def without(secrets: Iterable[str], message: str) -> str:
+    """What a client library says, which repeats values of options, without these."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        message = message.replace(secret, "***")
     return message
 
 

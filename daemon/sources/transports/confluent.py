@@ -28,7 +28,7 @@ from daemon.records import Partition, Position, Run
 from daemon.sources.base import SourceError
 from daemon.sources.resumption import Extent
 from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
-from daemon.sources.transports.librdkafka import DEFAULTS, REQUIRED, client_options, fenced, translation
+from daemon.sources.transports.librdkafka import DEFAULTS, REQUIRED, client_options, fenced, opened, translation
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
@@ -98,8 +98,8 @@ class Confluent(Transport):
             **ids,
             **REQUIRED,
         }
+        self._consumer = opened(ck.Consumer, options | {"on_commit": self._on_commit})
         with self._translated():
-            self._consumer = ck.Consumer(options | {"on_commit": self._on_commit})
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
@@ -307,8 +307,7 @@ class Confluent(Transport):
 
     def _admin(self) -> Any:
         if self._asking is None:
-            with self._translated():
-                self._asking = AdminClient(client_options(self._settings, self._on_error))
+            self._asking = opened(AdminClient, client_options(self._settings, self._on_error))
         return self._asking
 
     def _answer(self, future: Future[Answer]) -> Answer:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import confluent_kafka as ck
 
 from config.streams import Kafka
+from daemon.kafka_client import secrets_of, without
 from daemon.sources.base import SourceError
 from daemon.sources.transports.base import Trouble
 
@@ -48,24 +49,39 @@ _FENCED = {ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL}  # noqa: SLF0
 """librdkafka has two fatal errors for consumers: this one, and a group protocol that it does not know."""
 
 
-class _Seldom(logging.Filter):
-    """Lets a line pass once in a while: librdkafka says at each of its many tries that a broker is not there."""
+class _Spoken(logging.Filter):
+    """librdkafka's log without secrets, and each line once in a while: it says at each of many tries what is wrong."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[str, float] = {}
+        self.secrets: frozenset[str] = frozenset()
+        """Values of options that no line may repeat."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this is new, or was said long ago. Numbers make no difference: they are ports and durations."""
-        said, now = re.sub(r"\d+", "", record.getMessage()), time.monotonic()
+        record.msg, record.args = without(self.secrets, record.getMessage()), ()
+        said, now = re.sub(r"\d+", "", record.msg), time.monotonic()
         if now - self._said.get(said, -SAID_AGAIN_S) < SAID_AGAIN_S:
             return False
         self._said = {line: at for line, at in self._said.items() if now - at < SAID_AGAIN_S} | {said: now}
         return True
 
 
-_log = logging.getLogger("librdkafka")
-_log.addFilter(_Seldom())
+LOG = logging.getLogger("librdkafka")
+_spoken = _Spoken()
+LOG.addFilter(_spoken)
+
+
+def opened(client: Any, options: Mapping[str, Any]) -> Any:
+    """A consumer or admin client. Raises `SourceError` on options that it doesn't take, without their values."""
+    _spoken.secrets |= secrets_of(options)
+    try:
+        return client(dict(options))
+    except ck.KafkaException as error:
+        raise translation(error.args[0]) from None
+    except (TypeError, ValueError) as error:
+        raise SourceError(_not_accepted(without(_spoken.secrets, str(error)))) from None
 
 
 def client_options(settings: Kafka, on_error: Callable[[Any], None]) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def client_options(settings: Kafka, on_error: Callable[[Any], None]) -> dict[str
         "socket.connection.setup.timeout.ms": CONNECT_MS,
         "reconnect.backoff.max.ms": 2_000,
         "error_cb": on_error,
-        "logger": _log,
+        "logger": LOG,
     }
     return {name: value for name, value in options.items() if value is not None}
 
@@ -102,16 +118,20 @@ def fenced(error: Any) -> bool:
 
 def translation(error: Any) -> Exception:
     """An error of librdkafka's as the source knows it, with what to do if waiting can't heal it."""
-    said = error.str()
+    said = without(_spoken.secrets, error.str())
     if error.code() in _REFUSED:
         return SourceError(f"kafka: the brokers refuse the credentials ({said}): check kafka.security")
     if error.code() in _FORBIDDEN:
         return SourceError(f"kafka: not allowed ({said}): give Vigil's user the right to read its topics and group")
     if error.code() in _OPTION:
-        return SourceError(f"kafka: an option is not accepted ({said}): check kafka.security and kafka.consumer")
+        return SourceError(_not_accepted(said))
     if fenced(error):
         return SourceError(
             f"kafka: another process took this one's place in the consumer group ({said}): "
             "run one Vigil per state and group"
         )
     return Trouble(said)
+
+
+def _not_accepted(said: str) -> str:
+    return f"kafka: an option is not accepted ({said}): check kafka.security and kafka.consumer"

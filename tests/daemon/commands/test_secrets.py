@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka as ck
 import pytest
 import yaml
 from kafka import KafkaProducer
@@ -18,6 +19,8 @@ from config import ConfigError, load
 from config.environment import FromEnvironment
 from daemon import app
 from daemon.kafka_client import opened
+from daemon.sources import SourceError
+from daemon.sources.transports import librdkafka
 from tests.daemon.commands.vigild import environment, events, vigild, write
 
 SECRET = "hunter2-s3cr3t"  # noqa: S105 - nobody's
@@ -119,6 +122,35 @@ def test_what_the_kafka_library_does_not_take_is_named_without_its_value() -> No
         opened(KafkaProducer, bootstrap_servers=NOBODY_LISTENS, **options)
     assert "no_such_option" in str(refused.value)
     assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"security.protocol": PLANTED},
+        {"debug": PLANTED},
+        {"sasl.mechanism": PLANTED},
+        {"ssl.key.pem": SECRET, "security.protocol": "SSL"},
+        {"session.timeout.ms": PLANTED},
+        {"topic.metadata.refresh.interval.ms": [1, SECRET]},
+        {"no.such": PLANTED},
+    ],
+)
+def test_what_librdkafka_does_not_take_is_told_without_its_value(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some of its complaints repeat the value, and so do some lines of its log."""
+    given = {name: FromEnvironment(SECRET, PLANTED) if text == PLANTED else text for name, text in options.items()}
+    told = ""
+    try:
+        consumer = librdkafka.opened(ck.Consumer, {"group.id": "g", "logger": librdkafka.LOG} | given)
+    except SourceError as refused:
+        told = "".join(traceback.format_exception(refused))
+    else:
+        consumer.poll(0.2)
+        consumer.close()
+    assert SECRET not in told + caplog.text
+    assert told or caplog.text, "nothing was said"
 
 
 def test_what_is_said_of_events_has_no_secret(tmp_path: Path) -> None:
