@@ -10,6 +10,7 @@
 | `ordered` | with this pane an operator's order took effect |
 | `orders` | this is the topic of operators' orders |
 | `behind` | from this pane on Vigil was catching up, or was not any more |
+| `missing` | these offsets were consumed, but could not be read again for the dump |
 | `closed` | panes up to here had closed when the dump was written |
 | `ended` | the input was finite and at its end |
 """

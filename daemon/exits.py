@@ -21,7 +21,7 @@ MEANINGS = {
     OK: "done, or stopped as asked",
     UNHEALTHY: "`health`: not healthy, or nobody answers",
     USAGE: "the command line is wrong, or asks for what does not exist yet",
-    DATA: "`dlq`: some of the dead letters can't be read, or not be sent as they are",
+    DATA: "`dlq`: some dead letters can't be read, or not be sent as they are; `dump`: part of what was read is gone",
     NO_INPUT: "an input file is missing or can't be read",
     UNAVAILABLE: "something that is needed can't be reached or is not installed",
     SOFTWARE: "a mistake in Vigil; the traceback says where",

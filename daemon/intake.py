@@ -137,6 +137,12 @@ class Intake:
         if control.get("control") == "floor":
             if not self._desk.owns(control["topic"]):
                 self._parts.clocks.add(Partition(control["topic"], control["partition"]), control["clock"])
+        elif control.get("control") == "missing":
+            where = Partition(control["topic"], control["partition"])
+            log.warning(
+                "the dump is not whole, so this is not what its run said", partition=str(where),
+                offsets=control["offsets"], reason=control["reason"],
+            )  # fmt: skip
         else:
             self._controls.obey(control)
 

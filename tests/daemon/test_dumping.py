@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from config import Config
 from daemon import dumping
+from daemon.dumping import Merge
+from daemon.missing import Extents
 from daemon.records import Partition, Position
 from daemon.sources.base import SourceError
 from daemon.state.store import Store
@@ -39,6 +41,11 @@ def committed(folder: Path, positions: dict[Partition, Position], controls: list
     return config
 
 
+def merge(logs: Logs, until: dict[Partition, Position]) -> Merge:
+    """Of a run that began at the beginning, with nothing gone."""
+    return Merge(Scripted(logs), until, Extents(until, []), tell=lambda missing: pytest.fail(str(missing)))
+
+
 def written(config: Config) -> list[dict[str, Any]]:
     """The lines of a dump."""
     output = BytesIO()
@@ -56,7 +63,7 @@ def test_all_records_below_the_committed_positions_are_merged_in_the_order_of_th
         stamps = [sorted(log) for log in stamps]
     logs = logs_with(stamps)
     until = {p: Position(data.draw(st.integers(0, len(log)))) for p, log in logs.records.items()}
-    merged = list(dumping._merged(Scripted(logs), until))
+    merged = list(merge(logs, until).records())
     for partition, log in logs.records.items():
         mine = [(r.offset, r.timestamp) for r in merged if r.partition == partition.number]
         assert mine == [(offset, ms) for offset, (ms, _) in enumerate(log)][: until[partition].next_offset]
@@ -70,7 +77,7 @@ def test_one_partition_s_records_do_not_fill_memory_while_others_lag(monkeypatch
     monkeypatch.setattr(dumping, "_MOST_BUFFERED", 10)
     logs = logs_with([list(range(5_000)), [4_990] * 3])
     until = {partition: Position(len(log)) for partition, log in logs.records.items()}
-    merged = [record.timestamp for record in dumping._merged(Scripted(logs), until)]
+    merged = [record.timestamp for record in merge(logs, until).records()]
     assert merged == sorted(merged)
     assert len(merged) == 5_003
 
@@ -85,7 +92,7 @@ def test_a_floor_stands_just_before_the_record_from_which_it_counts(
     a = Partition("t", 0)
     floors = [
         {"control": "floor", "topic": "t", "partition": 0, "offset": at, "clock": n + 1}
-        for n, at in enumerate(sorted(offsets))
+        for n, at in enumerate([0, *sorted(offsets)])  # the first says where the run began
     ]
     explained = {"control": "explained", "pane": 3}
     until = {partition: Position(len(log)) for partition, log in logs.records.items()}

@@ -14,6 +14,7 @@ from kafka import TopicPartition
 from daemon import exits
 from tests.broker import Broker, Cluster
 from tests.conftest import NewTopic
+from tests.daemon.commands.vigild import vigild
 from tests.integration.daemons import PATIENCE_S, Daemon, running
 from tests.integration.fleet import START_S, encoded, events
 from tests.integration.running import produce, said
@@ -30,7 +31,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 def configure(folder: Path, brokers: str, topic: str, transport: str = "kafka-python", more: str = "") -> None:
     """A daemon's configuration; what leaves goes to files beside it. `more` are further settings of `kafka`."""
-    kafka = f"brokers: ['{brokers}'], topics: [{topic}], group: {topic}, transport: {transport}"
+    group = topic.partition(",")[0]
+    kafka = f"brokers: ['{brokers}'], topics: [{topic}], group: {group}, transport: {transport}"
     (folder / "vigil.yaml").write_text(
         f"""
 kafka: {{{kafka}, {more}}}
@@ -157,6 +159,72 @@ def test_retention_that_overtakes_it_while_it_runs(
         assert daemon.metric("vigil_events_received_total") + alert["value"] == 3_000
 
 
+def test_a_dump_says_what_retention_has_eaten(broker: Cluster, new_topic: NewTopic, tmp_path: Path) -> None:
+    """Exit 65, a line in the dump and a warning with the number of offsets; a replay warns again. What the run itself
+    had missed doesn't count.
+    """
+    topic = new_topic("partly", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic)
+    for first, kept in ((0, 0), (300, 400)):
+        produce(broker.bootstrap, messages(topic, 300, first=first))
+        delete_records(broker, topic, kept)
+        with running(tmp_path) as daemon:
+            read_to(daemon, first + 300)
+            daemon.stop()
+    whole = vigild("dump", "-o", "partly.ndjson", cwd=tmp_path)
+    assert whole.returncode == exits.DATA
+    assert "300 offsets" in whole.stderr
+    delete_records(broker, topic, 450)
+    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
+    (missing,) = [line for line in lines if line.get("control") == "missing"]
+    assert (missing["expected"], missing["found"], missing["offsets"]) == (0, 450, 350)
+    assert [line["offset"] for line in lines if "value" in line] == list(range(450, 600))
+    again = vigild("replay", "-c", "vigil.yaml", "--input", "dump.ndjson", cwd=tmp_path)
+    assert again.returncode == exits.OK
+    assert "the dump is not whole" in again.stderr
+
+
+def test_a_dump_begins_where_the_run_began(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """With `start: latest` the run had not read what was there before, so its replay must not either."""
+    topic = new_topic("late", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic, transport, "start: latest")
+    produce(broker.bootstrap, messages(topic, 100))
+    with running(tmp_path) as daemon:
+        daemon.until(lambda: daemon.metric("vigil_position") == 100)
+        produce(broker.bootstrap, messages(topic, 200, first=100))
+        read_to(daemon, 300)
+        counted(daemon, 200)
+        daemon.stop()
+    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
+    assert told.returncode == exits.OK, told.stderr
+    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
+    assert [line["offset"] for line in lines if "value" in line] == list(range(100, 300))
+
+
+def test_a_dump_of_a_topic_made_anew_says_that_nothing_is_left(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path
+) -> None:
+    """It doesn't take the new topic's records for those that were consumed, nor wait for as many to come."""
+    topic = new_topic("gone", 2, **KEEP)
+    configure(tmp_path, broker.bootstrap, topic)
+    produce(broker.bootstrap, messages(topic, 300, partitions=2))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        daemon.stop()
+    recreate(broker, topic)
+    produce(broker.bootstrap, messages(topic, 10))
+    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
+    missing = [(line["partition"], line["offsets"]) for line in lines if line.get("control") == "missing"]
+    assert sorted(missing) == [(0, 150), (1, 150)]
+    assert not [line for line in lines if "value" in line]
+
+
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
 def test_a_topic_made_again_is_said_and_read_from_its_beginning(
     broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str, stopped: bool
@@ -253,6 +321,89 @@ def test_a_rebalance_in_the_middle_of_a_slow_pane_counts_every_event_once(
         read_to(daemon, 600)
         counted(daemon, 600)
         assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(600)
+
+
+def test_an_empty_topic_is_waited_at_and_read_once_something_is_in_it(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Ready, with no lag and no gap; its partitions hold up nobody, and the first record in them is read."""
+    topic, empty = new_topic("full", **KEEP), new_topic("empty", 3, **KEEP)
+    configure(tmp_path, broker.bootstrap, f"{topic}, {empty}", transport)
+    produce(broker.bootstrap, messages(topic, 300))
+    with running(tmp_path) as daemon:
+        read_to(daemon, 300)
+        counted(daemon, 300)
+        assert daemon.ask("/readyz")[0] == 200
+        produce(broker.bootstrap, messages(empty, 100, first=300))
+        read_to(daemon, 400)
+        counted(daemon, 400)
+        daemon.stop()
+    with running(tmp_path) as daemon:
+        produce(broker.bootstrap, messages(empty, 100, first=400, partitions=3))
+        read_to(daemon, 500)
+        counted(daemon, 500)
+        assert gap_alerts(tmp_path) == []
+
+
+def test_a_compacted_topic_is_read_to_its_end_over_what_is_not_there_any_more(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Offsets that compaction left out are no gap, at the beginning, in the middle and at the end; each record that is
+    left counts once, whatever was read before it was compacted.
+    """
+    compact: dict[str, Any] = {
+        "cleanup.policy": "compact",
+        "min.cleanable.dirty.ratio": "0.001",
+        "max.compaction.lag.ms": "1",
+        "segment.ms": "5000",
+    }
+    topic = new_topic("compacted", **compact)
+    rows = messages(topic, 500)
+
+    def send(first: int, last: int, key: str) -> None:
+        with broker.producer() as producer:
+            for number, (_, _, ms, value) in enumerate(rows[first:last], first):
+                producer.send(topic, value, key=key.format(number).encode(), timestamp_ms=ms)
+
+    def compacted(below: int) -> list[int]:
+        give_up = time.monotonic() + PATIENCE_S
+        while len(left := offsets_left(broker, topic)) >= below:
+            assert time.monotonic() < give_up, "it is never compacted"
+            time.sleep(0.2)
+        return left
+
+    send(0, 20, "replaced later")
+    send(20, 120, "key {}")
+    send(120, 250, "replaced later")
+    configure(tmp_path, broker.bootstrap, topic, transport, quick(transport, max_partition_fetch_bytes=10_000))
+    before = compacted(below=200)
+    assert before[0] > 0, "nothing is missing at its beginning"
+    with running(tmp_path) as daemon:
+        read_to(daemon, 250)
+        known = daemon.metric("vigil_events_received_total")
+        assert len(offsets_left(broker, topic)) <= known <= len(before)
+        daemon.stop()
+    send(250, 500, "replaced later")
+    before = [offset for offset in compacted(below=300) if offset >= 250]
+    assert before[0] > 250, "what it would go on with is still there"
+    with running(tmp_path) as daemon:
+        read_to(daemon, 500)
+        after = [offset for offset in offsets_left(broker, topic) if offset >= 250]
+        assert len(after) <= daemon.metric("vigil_events_received_total") - known <= len(before)
+        assert gap_alerts(tmp_path) == []
+
+
+def offsets_left(broker: Cluster, topic: str) -> list[int]:
+    """The offsets of what can be read of a topic's first partition."""
+    partition = TopicPartition(topic, 0)
+    found: list[int] = []
+    with broker.consumer() as consumer:
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        end = consumer.end_offsets([partition])[partition]
+        while consumer.position(partition) < end:
+            found += [record.offset for record in consumer.poll(timeout_ms=500).get(partition, [])]
+    return found
 
 
 def test_a_second_daemon_in_the_group_is_refused_and_disturbs_nobody(
