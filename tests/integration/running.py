@@ -34,7 +34,7 @@ def replayed(settings: Config, inputs: Sequence[Path], folder: Path) -> dict[str
     return {name: path.read_bytes() if path.exists() else b"" for name, path in paths.items()}
 
 
-def run_until(settings: Config, done: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+def run_until(settings: Config, done: Callable[[dict[str, Any]], bool], seconds: float = 240) -> dict[str, Any]:
     """Run live until the status says that it is done; returns the last status. Fails after `seconds`."""
     give_up = time.monotonic() + seconds
     with closing(app.live(settings)) as live:
