@@ -15,7 +15,7 @@ from river.drift import ADWIN, PageHinkley
 
 from processors.base import Summary
 from processors.detectors.projection import stability_index
-from processors.detectors.rates import TILTS
+from processors.detectors.tilts import TILTS
 from processors.durations import DAY_US, HOUR_US
 from processors.kernels.binning import REGULAR
 from processors.rows import Floats, Ints

@@ -29,10 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference, seasons
+from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import Change
-from processors.detectors.rates import TILTS
+from processors.detectors.cusum import Pane
+from processors.detectors.tilts import MOST_LOG
 from processors.durations import DAY_US, HOUR_US
 from processors.kernels.hashing import WIDTH
 from processors.rows import Floats, Ints
@@ -40,7 +41,6 @@ from processors.rows import Floats, Ints
 _HALF_LIFE = 200.0
 _CAUTION = 50.0
 """Events' worth of the reference in each guess."""
-_MOST_LOG = 600.0
 _UNEVEN = 2.0
 _FEWEST = 50
 """Events in a cell of a day of which an excess is worth keeping."""
@@ -59,12 +59,10 @@ _LAYOUT: columns.Layout = {
     "suspect": (np.int8, (), -1),
     "recent": (np.float32, (WIDTH,), 0),
     "evidence": (np.float64, (), 0),
-    "run": (np.float64, (), 0),  # the CUSUM: log evidence since its floor
-    "run_start": (np.int64, (), -1),
-    "run_counts": (np.float32, (WIDTH,), 0),
+    **cusum.layout(WIDTH, np.float32),
     "since": (np.int64, (), -1),
     "counts": (np.float64, (WIDTH,), 0),  # since the onset
-    "back": (np.float64, (len(TILTS),), 0),  # evidence for recovery
+    **recovery.LAYOUT,
     "reported": (np.int64, (), 0),
     **seasons.LAYOUT,
     "block": (np.float32, (WIDTH,), 0),  # counts in the cell of the day that a series is in
@@ -108,7 +106,7 @@ class Crowding:
         seen = tally.sum(axis=1) > 0
         keys, tally, weight = keys[seen], tally[seen], weight[seen]
         columns.grow(state, _LAYOUT, keys)
-        pane = _Pane(keys, tally, tally.sum(axis=1), start, end)
+        pane = Pane(keys, tally, tally.sum(axis=1), start, end)
         self._season(state, keys[seasons.leaving(state, keys, start)], start)
         firing = state["firing"][keys] > 0
         ready = ~firing & (state["ref"][keys].sum(axis=1) >= self.warmup)
@@ -147,7 +145,7 @@ class Crowding:
         gain = np.maximum(_shares(counts) - _shares(state["ref"][key]), 0)
         return bool(gain[state["firing"][key] - 1] > gain.sum() / 2)
 
-    def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
+    def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
         """The test of calm series: does the chosen bin hold more than its edge allows?"""
         keys, rows = pane.keys, np.arange(len(pane.keys))
         p, edge, recent = _shares(state["ref"][keys]), self._edges(state, keys), state["recent"][keys]
@@ -160,20 +158,18 @@ class Crowding:
         log_bet = hits * np.log(share / limit) + (pane.size - hits) * np.log((1 - share) / (1 - limit))
         fade = 0.5 ** (pane.size / _HALF_LIFE)
         state["recent"][keys] = recent * fade[:, None] + pane.counts
-        gain = np.where(betting, np.clip(log_bet / state["dispersion"][keys], -_MOST_LOG, _MOST_LOG), 0)
+        gain = np.where(betting, np.clip(log_bet / state["dispersion"][keys], -MOST_LOG, MOST_LOG), 0)
         # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
         kept = state["evidence"][keys]
         state["evidence"][keys] = total = np.where(betting, (kept + weights) * np.exp(gain), kept * fade)
         state["suspect"][keys] = np.where(betting, chosen, -1)
-        _run(state, pane, np.where(betting, gain, -np.inf))
+        cusum.add(state, pane, np.where(betting, gain, -np.inf))
         fired = np.flatnonzero(betting & (total >= 1)).tolist()
         return [self._fire(state, pane, at, int(chosen[at]), float(total[at])) for at in fired]
 
-    def _fire(self, state: State, pane: _Pane, at: int, chosen: int, total: float) -> Change:
+    def _fire(self, state: State, pane: Pane, at: int, chosen: int, total: float) -> Change:
         key = int(pane.keys[at])
-        in_run = state["run"][key] > 0
-        state["counts"][key] = state["run_counts"][key] if in_run else pane.counts[at]
-        state["since"][key] = state["run_start"][key] if in_run else pane.start
+        state["since"][key], state["counts"][key] = cusum.onset(state, pane, at)
         state["firing"][key] = chosen + 1
         state["since"][key] -= self._lag(state, key, pane.end)
         _restart(state, key)
@@ -188,25 +184,19 @@ class Crowding:
         events = (_HALF_LIFE / math.log(2) + _CAUTION) * min(to_edge / max(gain, to_edge), 1.0)
         return min(int(events * (end - since) / float(counts.sum())), since)
 
-    def _follow(self, state: State, pane: _Pane) -> list[Change]:
+    def _follow(self, state: State, pane: Pane) -> list[Change]:
         """The test of firing series, roles swapped: does what fired hold no more than its edge again?"""
         keys, rows = pane.keys, np.arange(len(pane.keys))
         chosen = state["firing"][keys] - 1
         hits = pane.counts[rows, chosen]
         state["counts"][keys] += pane.counts
         null = np.clip(1 - self._edges(state, keys)[rows, chosen], 1e-6, _CERTAIN)
-        norm = np.log1p(null[:, None] * np.expm1(TILTS))
-        log_ratio = (pane.size - hits)[:, None] * TILTS - pane.size[:, None] * norm
-        log_ratio = np.clip(log_ratio / state["dispersion"][keys][:, None], -_MOST_LOG, _MOST_LOG)
-        before = state["back"][keys] + (pane.end - pane.start) / self.recovery_us / len(TILTS)
-        state["back"][keys] = before * np.exp(log_ratio)
-        total = state["back"][keys].sum(axis=1)
-        _run(state, pane, np.log(np.maximum(total, 1e-300)) - np.log(before.sum(axis=1)))
+        total = recovery.step(state, pane, pane.size - hits, null, self.recovery_us)
         well = [self._recover(state, int(keys[at]), float(total[at]), pane) for at in np.flatnonzero(total >= 1)]
         due = np.flatnonzero((total < 1) & (pane.end - state["reported"][keys] >= self.update_us))
         return well + [self._report(state, int(keys[at]), "updated", 0.0, pane) for at in due]
 
-    def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
+    def _recover(self, state: State, key: int, total: float, pane: Pane) -> Change:
         self._fold(state, np.array([key]))
         seasons.recovered(state, key, pane.end - int(state["since"][key]))
         state["counts"][key] = state["run_counts"][key]
@@ -216,7 +206,7 @@ class Crowding:
         return change
 
     def _report(
-        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
+        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: Pane
     ) -> Change:
         state["reported"][key] = pane.end
         hits, n = state["counts"][key][state["firing"][key] - 1], state["counts"][key].sum()
@@ -246,7 +236,7 @@ class Crowding:
             onset=bounds,
         )
 
-    def _learn(self, state: State, pane: _Pane) -> None:
+    def _learn(self, state: State, pane: Pane) -> None:
         """Let calm panes age and join the reference."""
         keys, run = pane.keys, state["run"][pane.keys]
         even = run < _UNEVEN
@@ -285,42 +275,14 @@ class Crowding:
         state["block"][keys] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pane:
-    """One pane's counts, shape (keys, 32), and their sums."""
-
-    keys: Ints
-    counts: Floats
-    size: Floats
-    start: int
-    end: int
-
-    def take(self, which: npt.NDArray[np.bool_]) -> _Pane:
-        if which.all():
-            return self
-        return _Pane(self.keys[which], self.counts[which], self.size[which], self.start, self.end)
-
-
 def _shares(counts: Floats) -> Floats:
     return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
 
 
-def _run(state: State, pane: _Pane, gain: Floats) -> None:
-    """Keep the CUSUM's account: how long, and on what counts, has the evidence been above its floor?"""
-    keys = pane.keys
-    old = state["run"][keys]
-    new = np.maximum(old + gain, 0)
-    goes_on = (old > 0) & (new > 0)
-    state["run"][keys] = new
-    state["run_start"][keys] = np.where(goes_on, state["run_start"][keys], np.where(new > 0, pane.start, -1))
-    before = np.where(goes_on[:, None], state["run_counts"][keys], 0)
-    state["run_counts"][keys] = before + np.where((new > 0)[:, None], pane.counts, 0)
-
-
 def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "run", "run_counts", "back", "block"):
+    for name in ("recent", "evidence", "back", "block"):
         state[name][key] = 0
-    state["run_start"][key] = -1
     keys = np.array([key], np.int32)
+    cusum.restart(state, keys)
     reference.drop(state, keys)
     dispersion.drop(state, keys)

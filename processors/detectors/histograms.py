@@ -31,20 +31,20 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference, seasons
+from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
 from processors.detectors.change import Change
+from processors.detectors.cusum import Pane
 from processors.detectors.projection import best_bet, sampling_error, total_variation
-from processors.detectors.rates import TILTS
+from processors.detectors.tilts import MOST_LOG
 from processors.durations import DAY_US, HOUR_US
 from processors.kernels.binning import REGULAR, WIDTH
-from processors.rows import Bools, Floats, Ints
+from processors.rows import Floats, Ints
 
 HALF_LIVES = np.array([200.0, 2_000.0, 20_000.0])
 
 _CAUTION = 50.0
 """Events' worth of the reference in each guess."""
 _SMOOTHING = 0.01
-_MOST_LOG = 600.0
 _UNEVEN = 2.0
 _FEWEST = 50
 """Events from which a distance is told."""
@@ -66,13 +66,11 @@ _LAYOUT: columns.Layout = {
     "ball": (np.float64, (), 1),  # and with it
     "recent": (np.float32, _EVENTS, 0),
     "evidence": (np.float64, (len(HALF_LIVES),), 0),
-    "run": (np.float64, (), 0),  # the CUSUM: log evidence since its floor
-    "run_start": (np.int64, (), -1),
-    "run_counts": (np.float64, (WIDTH,), 0),
+    **cusum.layout(WIDTH),
     "since": (np.int64, (), -1),
     "counts": (np.float64, (WIDTH,), 0),
     "gained": (np.bool_, (WIDTH,), 0),
-    "back": (np.float64, (len(TILTS),), 0),  # evidence for recovery
+    **recovery.LAYOUT,
     "reported": (np.int64, (), 0),
     **seasons.LAYOUT,
     "block": (np.float64, (WIDTH,), 0),  # counts in the cell of the day that a series is in
@@ -116,7 +114,7 @@ class Histograms:
         seen = tally.sum(axis=1) > 0
         keys, weight = keys[seen], weight[seen]
         self._grow(state, keys)
-        pane = _Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
+        pane = Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
         self._season(state, keys[seasons.leaving(state, keys, start)], start)
         firing = state["firing"][keys]
         ready = ~firing & (state["ball"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
@@ -183,7 +181,7 @@ class Histograms:
         columns.grow(state, _LAYOUT, keys)
         columns.grow(state["views"], dispersion.LAYOUT, _views(keys).ravel())
 
-    def _watch(self, state: State, pane: _Pane, weights: Floats) -> list[Change]:
+    def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the distribution outside of the ball?"""
         keys = pane.keys
         p, eps, recent = _reference(state, keys), state["ball"][keys], state["recent"][keys].astype(np.float64)
@@ -197,19 +195,17 @@ class Histograms:
         betting = np.zeros(log_bet.shape, np.bool_)
         betting[row, guess] = True
         before = np.where(betting, state["evidence"][keys] + weights[:, None] / len(HALF_LIVES), 0)
-        after = before * np.exp(np.clip(log_bet, -_MOST_LOG, _MOST_LOG))
+        after = before * np.exp(np.clip(log_bet, -MOST_LOG, MOST_LOG))
         # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
         state["evidence"][keys] = np.where(betting, after, state["evidence"][keys] * fade)
         gain = np.log(np.maximum(after.sum(axis=1), 1e-300)) - np.log(np.maximum(before.sum(axis=1), 1e-300))
-        _run(state, pane, np.where(betting.any(axis=1), gain, -np.inf))
+        cusum.add(state, pane, np.where(betting.any(axis=1), gain, -np.inf))
         total = state["evidence"][keys].sum(axis=1)
         return [self._fire(state, pane, at, float(total[at])) for at in np.flatnonzero(total >= 1).tolist()]
 
-    def _fire(self, state: State, pane: _Pane, at: int, total: float) -> Change:
+    def _fire(self, state: State, pane: Pane, at: int, total: float) -> Change:
         key = int(pane.keys[at])
-        in_run = state["run"][key] > 0
-        state["since"][key] = state["run_start"][key] if in_run else pane.start
-        state["counts"][key] = state["run_counts"][key] if in_run else pane.counts[at]
+        state["since"][key], state["counts"][key] = cusum.onset(state, pane, at)
         state["firing"][key] = True
         self._aim(state, key, state["counts"][key])
         _restart(state, key)
@@ -219,25 +215,20 @@ class Histograms:
         state["gained"][key] = counts / counts.sum() > _reference(state, np.array([key]))[0]
         state["back"][key] = 0
 
-    def _follow(self, state: State, pane: _Pane) -> list[Change]:
+    def _follow(self, state: State, pane: Pane) -> list[Change]:
         """The test of firing series, roles swapped: has what had gained lost again?"""
         keys = pane.keys
         state["counts"][keys] += pane.counts
         gained = state["gained"][keys]
         lost = (pane.counts * ~gained).sum(axis=1)
         null = np.clip(1 - (_reference(state, keys) * gained).sum(axis=1) - state["ball"][keys], 1e-6, 1 - 1e-6)
-        norm = np.log1p(null[:, None] * np.expm1(TILTS))
-        log_ratio = (lost[:, None] * TILTS - pane.size[:, None] * norm) / state["dispersion"][keys][:, None]
-        before = state["back"][keys] + (pane.end - pane.start) / self.recovery_us / len(TILTS)
-        state["back"][keys] = before * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
-        total = state["back"][keys].sum(axis=1)
-        _run(state, pane, np.log(np.maximum(total, 1e-300)) - np.log(before.sum(axis=1)))
+        total = recovery.step(state, pane, lost, null, self.recovery_us)
         changes = []
         for at in np.flatnonzero((total >= 1) | (pane.end - state["reported"][keys] >= self.update_us)).tolist():
             changes += self._settle(state, pane, int(keys[at]), float(total[at]))
         return changes
 
-    def _settle(self, state: State, pane: _Pane, key: int, total: float) -> list[Change]:
+    def _settle(self, state: State, pane: Pane, key: int, total: float) -> list[Change]:
         """One that seems back or whose report is due: is it near the reference as a whole?"""
         counts = state["run_counts"][key]
         p = _reference(state, np.array([key]))[0]
@@ -258,7 +249,7 @@ class Histograms:
         return [self._report(state, key, "updated", 0.0, pane)]
 
     def _report(
-        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: _Pane
+        self, state: State, key: int, kind: Literal["fired", "updated", "recovered"], log_evidence: float, pane: Pane
     ) -> Change:
         state["reported"][key] = pane.end
         counts, p = state["counts"][key].copy(), _reference(state, np.array([key]))[0]
@@ -285,7 +276,7 @@ class Histograms:
             counts=counts,
         )
 
-    def _learn(self, state: State, pane: _Pane) -> None:
+    def _learn(self, state: State, pane: Pane) -> None:
         """Let calm panes age and join the reference."""
         keys = pane.keys
         run = state["run"][keys]
@@ -335,7 +326,7 @@ class Histograms:
             shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
             state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
 
-    def _learn_dispersion(self, state: State, pane: _Pane) -> None:
+    def _learn_dispersion(self, state: State, pane: Pane) -> None:
         bins = np.arange(WIDTH)
         upper = (pane.counts * (bins >= state["middle"][pane.keys][:, None])).sum(axis=1)
         odd_values = pane.counts[:, :REGULAR].sum(axis=1)
@@ -343,22 +334,6 @@ class Histograms:
         hits = np.stack([upper, odd_values, odd_bins], axis=1)
         views, size = _views(pane.keys).ravel(), np.repeat(pane.size, _VIEWS)
         dispersion.add_pane(state["views"], views, hits.ravel(), size, pane.start)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pane:
-    """One pane's counts, shape (keys, 32), and their sums."""
-
-    keys: Ints
-    counts: Floats
-    size: Floats
-    start: int
-    end: int
-
-    def take(self, which: Bools) -> _Pane:
-        if which.all():
-            return self
-        return _Pane(self.keys[which], self.counts[which], self.size[which], self.start, self.end)
 
 
 def _reference(state: State, keys: Ints) -> Floats:
@@ -371,22 +346,10 @@ def _views(keys: Ints) -> Ints:
     return np.asarray(keys[:, None] * _VIEWS + np.arange(_VIEWS), np.int32)
 
 
-def _run(state: State, pane: _Pane, gain: Floats) -> None:
-    """Keep the CUSUM's account: how long, and on what counts, has the evidence been above its floor?"""
-    keys = pane.keys
-    old = state["run"][keys]
-    new = np.maximum(old + gain, 0)
-    goes_on = (old > 0) & (new > 0)
-    state["run"][keys] = new
-    state["run_start"][keys] = np.where(goes_on, state["run_start"][keys], np.where(new > 0, pane.start, -1))
-    before = np.where(goes_on[:, None], state["run_counts"][keys], 0)
-    state["run_counts"][keys] = before + np.where((new > 0)[:, None], pane.counts, 0)
-
-
 def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "run", "run_counts", "back", "block"):
+    for name in ("recent", "evidence", "back", "block"):
         state[name][key] = 0
-    state["run_start"][key] = -1
     keys = np.array([key], np.int32)
+    cusum.restart(state, keys)
     reference.drop(state, keys)
     dispersion.drop(state["views"], _views(keys).ravel())

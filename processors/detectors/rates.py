@@ -31,13 +31,10 @@ from processors.base import State
 from processors.detectors import columns, dispersion, onset, reference, seasons
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import Change
+from processors.detectors.tilts import TILTS, log_ratios
 from processors.durations import DAY_US, HOUR_US
 from processors.rows import Bools, Floats, Ints
 
-TILTS = np.array([0.15, 0.4, 0.8, 1.5, 3.0, 6.0])
-"""Alternatives: by how much the log-odds are beyond the edge's."""
-
-_MOST_LOG = 600.0
 _CERTAIN = 1 - 1e-6
 _UNEVEN = 2.0
 """Panes during a run of that much log evidence say nothing of the usual dispersion."""
@@ -225,11 +222,9 @@ class Rates:
     def _gather(self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats) -> Floats:
         """Multiply the pane's evidence in; returns sum M, shape (keys, sides), and keeps the CUSUM's account."""
         keys = pane.keys
-        spread = state["dispersion"][keys][:, None, None]
-        norm = np.log1p(np.clip(edge, 1e-9, _CERTAIN)[:, :, None] * np.expm1(TILTS))
-        log_ratio = (hits[:, :, None] * TILTS - pane.trials[:, None, None] * norm) / spread
+        spread, limit = state["dispersion"][keys][:, None], np.clip(edge, 1e-9, _CERTAIN)
         before = state["evidence"][keys] + weight[:, :, None] / len(TILTS)
-        after = before * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
+        after = before * np.exp(log_ratios(hits, pane.trials[:, None], limit, spread))
         state["evidence"][keys] = after
         total = after.sum(axis=2)
         gain = np.log(np.maximum(total, 1e-300)) - np.log(np.maximum(before.sum(axis=2), 1e-300))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.detectors.change import Change
-from processors.detectors.rates import TILTS, Rates
+from processors.detectors.rates import Rates
+from processors.detectors.tilts import TILTS
 from processors.durations import DAY_US
 from processors.packing import pack, unpack
 
