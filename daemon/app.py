@@ -13,7 +13,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import FileSink, SinkSpec, StdoutSink
-from daemon import reading, settings, suite
+from daemon import kernel_cache, reading, settings, suite
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -138,6 +138,7 @@ def replaying(
 def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
+    kernel_cache.load_without_blas()
     parts, _ = assemble(
         Config(), Handful(), Direct(dict.fromkeys((ALERTS, READINGS, DEAD_LETTERS), ())), None, wall=None,
         on_notice=_unheard,

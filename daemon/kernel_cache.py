@@ -3,11 +3,15 @@
 Numba keeps them beside the source, else in the user's cache, else where NUMBA_CACHE_DIR says; with none of them
 writable, as in a read-only image without a home, it refuses to be imported. Then a new folder serves this one process:
 each start compiles anew, in about twenty seconds. The image points NUMBA_CACHE_DIR at the volume of the state.
+
+And what numba need not load with them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
@@ -24,6 +28,22 @@ def ensure(environment: MutableMapping[str, str] = os.environ, usual: Iterable[P
     places = (_BESIDE, _users(environment)) if usual is None else usual
     if not environment.get(VARIABLE) and not any(map(writable, places)):
         environment[VARIABLE] = tempfile.mkdtemp(prefix="vigil-kernels-")
+
+
+def load_without_blas() -> None:
+    """Load numba's arrays, but not all of `scipy.linalg`, a fifth of a second, to find out whether there is a BLAS.
+
+    None of our kernels multiplies matrices. A plug-in's may: numba asks again for those, and only `np.convolve` and
+    `np.correlate` are compiled as if there were none.
+    """
+    wanted, asked = "scipy.linalg", "numba.np.arraymath"
+    if wanted in sys.modules or asked in sys.modules:
+        return
+    sys.modules[wanted] = None  # type: ignore[assignment]  # an import of it then fails
+    try:
+        importlib.import_module(asked)
+    finally:
+        del sys.modules[wanted]
 
 
 def writable(folder: Path) -> bool:

@@ -42,3 +42,19 @@ def test_a_kernel_compiles_there(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != kernel_cache.VARIABLE}
     subprocess.run([sys.executable, "-c", program], check=True, env={**environment, "TMPDIR": str(tmp_path)})
     assert list(tmp_path.glob("vigil-kernels-*/*"))
+
+
+def test_numba_loads_no_linear_algebra_for_our_kernels_but_finds_it_for_others() -> None:
+    """A plug-in's kernel may multiply matrices."""
+    script = """
+import sys
+from daemon import kernel_cache
+kernel_cache.load_without_blas()
+import numpy as np
+from numba import njit
+njit(lambda x: x + 1)(np.ones(2))
+print("scipy.linalg" in sys.modules)
+print(njit(lambda x: np.dot(x, x))(np.ones(2)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "2.0"]
