@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,10 @@ class Soak:
 
 
 def main() -> int:
-    """Run, write the samples and the plot; fails if the last third took more than the second, or a monitor broke."""
+    """Run, write the samples and the plot; fails if the last third took more than the second, or a monitor broke.
+
+    Interrupted, it writes what there is by then.
+    """
     telemetry.configure("error", "json")
     samples: list[Sample] = []
 
@@ -143,13 +146,14 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder, closing(Soak(Path(folder), EVENTS)) as soak:
         began = time.monotonic()
-        soak.run(EVENTS // SAMPLES, heard)
+        with suppress(KeyboardInterrupt):
+            soak.run(EVENTS // SAMPLES, heard)
         taken, accounts = time.monotonic() - began, dict(soak.pipeline.accounts)
         quarantined = soak.pipeline.status()["quarantined"]
     middle = max(sample.rss for sample in samples[len(samples) // 3 : 2 * len(samples) // 3])
     last = max(sample.rss for sample in samples[2 * len(samples) // 3 :])
     told: dict[str, Any] = {
-        "events": EVENTS,
+        "events": samples[-1].events,
         "events_per_second_of_event_time": PER_SECOND,
         "minutes": round(taken / 60, 1),
         "rss_highest_second_third": middle,
@@ -175,7 +179,7 @@ def picture(samples: list[Sample]) -> str:
         Line("of it what waits for labels", "#c46a1b", million, [sample.ledger / MIB for sample in samples]),
         Line("state file", "#3d8b4f", million, [sample.state_file / MIB for sample in samples]),
     ]
-    return plotted("Ten million events", "million events", "MiB", lines)
+    return plotted(f"{million[-1]:g} million events", "million events", "MiB", lines)
 
 
 if __name__ == "__main__":

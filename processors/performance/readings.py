@@ -18,6 +18,9 @@ from processors.performance.regression import regression
 from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
 from processors.rows import Longs
 
+PORTION = 100_000
+"""Entries that are measured at a time, or those of one unit: it takes some 100 bytes for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -31,33 +34,55 @@ class Frame:
 
 
 class Request:
-    """Units of all scopes to be measured together, in one pass."""
+    """Units of all scopes to be measured."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
-        self._entries: list[Entries] = [cube.NO_ENTRIES]
+        self._parts: list[tuple[Entries, Longs, list[Frame]]] = []
 
     def add(self, entries: Entries, units: Longs, frames: list[Frame]) -> None:
         """Ask for these units (ascending), one frame each, with all their entries."""
-        places = len(self.frames) + np.searchsorted(units, entries.unit)
-        self._entries.append(Entries(places, entries.what, entries.code, entries.value))
-        self.frames += frames
+        if frames:
+            self._parts.append((entries, units, frames))
+            self.frames += frames
 
     def readings(self, context: Judging, monitor: str, quantile: float | None) -> list[Reading]:
-        """All series of all units, unit by unit in the order in which they were added."""
-        if not self.frames:
-            return []
-        units = Units(Entries.concat(self._entries), np.arange(len(self.frames)))
-        found: list[list[Reading]] = [[] for _ in self.frames]
-        for places, columns, left_out in _measured(units, self.frames, context.profile, quantile):
-            heads = [
-                _Head.of(self.frames[place], context, monitor, excluded)
-                for place, excluded in zip(places, left_out, strict=True)
-            ]
-            for column in columns:
-                for row, at in enumerate(column.place.tolist()):
-                    found[places[at]].append(heads[at].reading(column, row))
-        return [reading for of_unit in found for reading in of_unit]
+        """All series of all units, unit by unit in the order in which they were added.
+
+        Some at a time: where a whole fleet is due at once, what is worked out on the way would be gigabytes.
+        """
+        return [
+            reading
+            for entries, units, frames in self._parts
+            for portion, first, end in _portions(entries, units)
+            for reading in _readings(Units(portion, units[first:end]), frames[first:end], context, monitor, quantile)
+        ]
+
+
+def _portions(entries: Entries, units: Longs) -> Iterator[tuple[Entries, int, int]]:
+    """Entries of some units that follow each other, and the places of the first and beyond the last of these."""
+    ends = np.searchsorted(entries.unit, units, side="right")
+    first = at = 0
+    while first < len(units):
+        end = max(int(np.searchsorted(ends, at + PORTION, side="right")), first + 1)
+        upto = int(ends[end - 1])
+        yield entries.take(np.arange(at, upto)), first, end
+        first, at = end, upto
+
+
+def _readings(
+    units: Units, frames: list[Frame], context: Judging, monitor: str, quantile: float | None
+) -> list[Reading]:
+    found: list[list[Reading]] = [[] for _ in frames]
+    for places, columns, left_out in _measured(units, frames, context.profile, quantile):
+        heads = [
+            _Head.of(frames[place], context, monitor, excluded)
+            for place, excluded in zip(places, left_out, strict=True)
+        ]
+        for column in columns:
+            for row, at in enumerate(column.place.tolist()):
+                found[places[at]].append(heads[at].reading(column, row))
+    return [reading for of_unit in found for reading in of_unit]
 
 
 @dataclass(frozen=True, slots=True)
