@@ -99,7 +99,8 @@ class Fleet:
         kept = keys[seen][order]
         bad, judged = (column[seen][order] for column in columns)
         answers = {name: self._rng.binomial(judged, POSITIVE) for name in ("true", "said")}
-        return _summary(kept, hits=bad, n=judged, binary=judged, **answers, **_unsampled(kept))
+        scores = dict.fromkeys(("scored", "scored_true", "score", "score_true"), np.zeros_like(judged))
+        return _summary(kept, hits=bad, n=judged, binary=judged, **answers, **scores, **_unsampled(kept))
 
     def _features(self, n: Longs, seen: Any, numeric: Longs, category: Longs) -> Summary:
         keys = self._series[seen].ravel()

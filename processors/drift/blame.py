@@ -5,6 +5,8 @@ of answers is positive, apart while calm and since the onset. From these the adv
 
 - `check_labels`: answers and labels have become opposites, or one class has all but vanished from the labels while
   the answers are as before: models don't do that, label pipelines do.
+- `recalibrate`: nearly all additional errors go one way, answers are as before, and scores still tell the classes apart
+  as well as they did: a class has become more frequent at every score.
 - `rollback`: an earlier version still serves, has labels from after the onset, and errs clearly less on them.
 - `retrain`: the model answers as before, and it is less often right.
 """
@@ -24,6 +26,7 @@ from processors.rows import Bools
 from processors.wording import model_words, percent
 
 HALF_LIFE = 200.0
+_SCORES = ("scored", "scored_true", "score", "score_true")
 _FEWEST = 50
 _FEW = 30
 """Outcomes from which errors can be told from opposites."""
@@ -36,11 +39,19 @@ _GONE = 0.2
 _SAME = 0.5
 """Answers are as before when their share moved by less than this much of what the labels' did."""
 
+_MOVED = 0.05
+"""By so much the share of a class has to move before its scores are called off."""
+_ONE_WAY = 0.8
+"""Of the additional errors this much has to be of one kind."""
+_APART = 0.7
+"""Scores tell the classes apart as before while their means are this much as far from each other as they were."""
+
+_KEPT = ("n", "true", "said", *_SCORES)
 LAYOUT: columns.Layout = {
     "last": (np.int64, (), -1),
     "recent_n": (np.float64, (), 0),
     "recent_hits": (np.float64, (), 0),
-    **{f"{when}_{what}": (np.float64, (), 0) for when in ("calm", "now") for what in ("n", "true", "said")},
+    **{f"{when}_{what}": (np.float64, (), 0) for when in ("calm", "now") for what in _KEPT},
 }
 
 
@@ -53,7 +64,8 @@ class Advice:
 
 
 def remember(state: State, pane: Summary, calm: Bools, end: int) -> None:
-    """Take in a pane: `n`, `hits`, `binary` (outcomes with a positive class), `true` and `said` of each group.
+    """Take in a pane: `n`, `hits`, `binary` (outcomes with a positive class), `true` and `said` of each group; and of
+    those with a score how many they are and how many came true (`scored`, `scored_true`), and the sums of their scores.
 
     `calm` says whose errors are at the floor: what it has seen since the onset is then part of what is usual.
     """
@@ -63,7 +75,7 @@ def remember(state: State, pane: Summary, calm: Bools, end: int) -> None:
     for name in ("n", "hits"):
         state[f"recent_{name}"][keys] = state[f"recent_{name}"][keys] * fade + pane[name]
     state["last"][keys] = end
-    for name, column in (("n", "binary"), ("true", "true"), ("said", "said")):
+    for name, column in (("n", "binary"), ("true", "true"), ("said", "said"), *zip(_SCORES, _SCORES, strict=True)):
         now = state[f"now_{name}"][keys] + pane[column]
         state[f"calm_{name}"][keys] += np.where(calm, now, 0)
         state[f"now_{name}"][keys] = np.where(calm, 0, now)
@@ -74,6 +86,7 @@ def advise(state: State, change: Change, profile: Profile) -> Advice:
     return (
         _labels_broke(state, change)
         or _earlier_was_better(state, change, profile)
+        or _scores_are_off(state, change)
         or Advice("retrain", "It answers as before and is less often right: what it learnt no longer holds.")
     )
 
@@ -115,6 +128,37 @@ def _earlier_was_better(state: State, change: Change, profile: Profile) -> Advic
                 "rollback", f"{other} still serves and errs in {percent(hits / n)} of its outcomes on the same days."
             )
     return None
+
+
+def _scores_are_off(state: State, change: Change) -> Advice | None:
+    """Is the ranking as good as ever, and what a score means not?"""
+    calm, now = ({name: float(state[f"{when}_{name}"][change.key]) for name in _KEPT} for when in ("calm", "now"))
+    if min(calm["n"], now["n"]) < 2 * _FEWEST:
+        return None
+    true, said = (now[name] / now["n"] - calm[name] / calm["n"] for name in ("true", "said"))
+    if abs(true) < _MOVED or abs(said) >= _SAME * abs(true):
+        return None
+    errors = change.value - change.reference
+    missed, mistaken = (errors + true - said) / 2, (errors - true + said) / 2
+    before, after = _apart(calm), _apart(now)
+    if max(missed, mistaken) < _ONE_WAY * errors or before <= 0 or after < _APART * before:
+        return None
+    what = "positives that it misses" if missed > mistaken else "positives that are none"
+    share, usual = percent(now["true"] / now["n"]), percent(calm["true"] / calm["n"])
+    return Advice(
+        "recalibrate",
+        f"The additional errors are {what}: {share} of the labels are positive, usually {usual}, while its answers are "
+        "as before and its scores still tell the classes apart. Fit calibration or threshold anew; retrain if that "
+        "does not do.",
+    )
+
+
+def _apart(seen: dict[str, float]) -> float:
+    """How far the mean score of positives is above that of negatives; 0 where one of them is not known."""
+    true, false = seen["scored_true"], seen["scored"] - seen["scored_true"]
+    if min(true, false) < 1:
+        return 0.0
+    return seen["score_true"] / true - (seen["score"] - seen["score_true"]) / false
 
 
 def _others(profile: Profile, key: int) -> list[int]:

@@ -25,7 +25,7 @@ from processors.drift import blame, samples
 from processors.durations import DAY_US
 from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
 from processors.registry import register
-from processors.rows import MISSING, Bools, Floats
+from processors.rows import MISSING, Bools, Floats, Ints
 from processors.slices import OutcomeRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
@@ -35,6 +35,9 @@ _TAIL = 0.9
 _EFFECT, _LEAST_EFFECT = 0.02, 0.005
 """What does not matter unless somebody said so: of a usual error rate, and of a small one."""
 _COUNTS = ("hits", "n", "binary", "true", "said")
+_SCORES = ("scored", "scored_true", "score", "score_true")
+_SCORE_UNIT = 2**20
+"""Scores are added up in whole numbers of this part, so that they add in any order."""
 _WORST = 5
 """Segments that an alert names."""
 _WHOLE_SHARE = 4.0
@@ -58,7 +61,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
     """Errors per group and pane → error rate with interval, and an alert where it rose."""
 
     consumes = "outcomes"
-    code_version = 2
+    code_version = 3
     Settings = ConceptDriftSettings
     alarm_share = 1.0
     """Not used for this one: the daemon gives it half of the budget before the others share theirs."""
@@ -97,9 +100,11 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
                 ("said", (positive >= 0) & (rows.predicted == positive)),
             )
         }
+        which = member[used]
+        scored = _scored(len(keys), place, counts, positive[which], rows.actual[which], rows.score[which])
         keys = keys.astype(np.int32)
         sample = samples.columns(keys, np.where(waiting, rows.base, -1), rows.table.key, error)
-        return Summary(keys, {"hits": hits, "n": n, **binary, **sample})
+        return Summary(keys, {"hits": hits, "n": n, **binary, **scored, **sample})
 
     def merge(self, a: Summary, b: Summary) -> Summary:
         return samples.merge(a, b)
@@ -119,14 +124,15 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         if len(summary):
             _seal(state, samples.collect(state["waiting"], summary))
             known = summary["n"] > 0
-            counted = Summary(summary.keys[known], {name: summary[name][known] for name in _COUNTS})
+            counted = Summary(summary.keys[known], {name: summary[name][known] for name in (*_COUNTS, *_SCORES)})
         verdict = Verdict(state, sealed=state["scale"])
         if len(counted):
             changes = self._step(state, counted, context)
             calm = self._detector.leaning(state["drift"], counted.keys)[2] <= 0
             blame.remember(state["blame"], counted, calm, context.end)
             verdict.findings.extend(self._finding(state, change, context) for change in changes)
-        for due in _WINDOWS.add(state["windows"], counted, context):
+        shown = Summary(counted.keys, {name: counted[name] for name in _COUNTS if len(counted)})
+        for due in _WINDOWS.add(state["windows"], shown, context):
             verdict.readings.extend(self._readings(state, due, context.profile))
         return verdict
 
@@ -145,6 +151,16 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         self._detector.accept(state["drift"], columns.numbers(groups))
         columns.clear(state["blame"], blame.LAYOUT, columns.numbers(groups))
         return state
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Version 2 did not know how scores go with labels."""
+        if code_version != 2:
+            return None
+        have = len(state["blame"]["last"])
+        added = {name: at for name, at in blame.LAYOUT.items() if name not in state["blame"]}
+        for name, (kind, shape, fill) in added.items():
+            state["blame"][name] = np.full((have, *shape), fill, kind)
+        return state, sealed
 
     def examples(self, finding: Finding, rows: OutcomeRows, profile: Profile, sealed: Any) -> Bools:
         """Outcomes of its group that are wrong."""
@@ -255,6 +271,19 @@ def _cost(change: Change, end: int) -> dict[str, Any]:
     extra = max(change.value - change.reference, 0.0) * change.n
     days = max(end - change.since, 1) / DAY_US
     return {"cost": {"extra_errors": round(extra), "extra_errors_per_day": round(extra / days)}}
+
+
+def _scored(  # noqa: PLR0917 - columns of the same rows
+    keys: int, place: Any, judged: Bools, positive: Ints, actual: Ints, score: Floats
+) -> dict[str, Any]:
+    """Of each key the outcomes with a score for the positive class, those that came true, and the sums of scores."""
+    known = judged & (positive >= 0) & np.isfinite(score)
+    place, true = place[known], (actual == positive)[known]
+    parts = np.rint(np.clip(score[known], 0, 1) * _SCORE_UNIT)
+    found = (np.ones(len(place)), true, parts, parts * true)
+    return {
+        name: np.bincount(place, column, keys).astype(np.int64) for name, column in zip(_SCORES, found, strict=True)
+    }
 
 
 def _errors(rows: OutcomeRows, sealed: Any) -> tuple[Bools, Bools, Floats]:

@@ -61,6 +61,31 @@ def test_labels_that_broke_are_told_from_a_model_that_errs(run: Run, broken: Any
     assert (latest.action, why in latest.reason) == (action, True)
 
 
+def _drawn(shift: float, broken: bool) -> list[list[Event]]:
+    """A score in each event; since the break the label's log-odds are `shift` higher, or are another matter."""
+    rng = np.random.default_rng(8)
+    panes: list[list[Event]] = []
+    for pane, events in enumerate(_panes(lambda answer, label, _: (answer, label))):
+        logit = rng.normal(-1.5, 2.0, len(events))
+        world = rng.normal(0.7, 2.0, len(events)) if broken else logit + shift
+        truth = rng.random(len(events)) < 1 / (1 + np.exp(-(world if pane >= HEALTHY else logit)))
+        drawn = zip(events, (1 / (1 + np.exp(-logit))).tolist(), truth.tolist(), strict=True)
+        panes.append([{**e, "score": score, "prediction": int(score > 0.5), "label": int(y)} for e, score, y in drawn])
+    return panes
+
+
+@pytest.mark.parametrize(("shift", "broken", "action"), [(2.0, False, "recalibrate"), (0.0, True, "retrain")])
+def test_scores_that_are_off_are_told_from_scores_that_tell_nothing(
+    run: Run, shift: float, broken: bool, action: str
+) -> None:
+    """Positives more frequent at every score; or as much more frequent, and anywhere."""
+    said = run(ConceptDrift(ConceptDrift.Settings()), _drawn(shift, broken))
+    told = [found for found in said.findings if not found.group.segment]
+    assert told[0].kind == "fired"
+    assert told[-1].action == action
+    assert ("of the labels are positive, usually" in told[-1].reason) == (action == "recalibrate")
+
+
 def test_a_version_that_errs_where_the_one_before_does_not_is_rolled_back(run: Run) -> None:
     """Only while that one is still served, so that both were right or wrong about the same days."""
     worse = _panes(lambda _answer, label, rng: (label ^ (rng.random() < 0.4), label), "4")
