@@ -66,7 +66,7 @@ class Disk:
         command = [sys.executable, "-m", "daemon", "run"]
         most = (self._most, resource.RLIM_INFINITY)
         return subprocess.run(
-            command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+            command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=280, check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most),
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ DAY_S = 24 * HOUR_S
 AGO_S = 30 * DAY_S
 BEGIN_S = START_S - AGO_S
 """When the events on the broker began: long enough ago for two days to have passed since."""
-PATIENCE_S = 90
+PATIENCE_S = 150.0
 FIX = """sed -e 's/"high"/0.75/'"""
 """Corrects what the tests below spoil."""
 

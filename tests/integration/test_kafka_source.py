@@ -535,7 +535,7 @@ def test_of_two_states_that_meet_in_the_group_the_one_that_reads_stays(
     """The other did not see it in time: it goes without having read anything, whatever the names are."""
     monkeypatch.setattr(company, "NEWCOMER_S", 3.0)
     topic = new_topic(partitions=2)
-    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 1_000}
+    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 3_000}
     sources = [open_source(topic, instance=f"vigil-{number}", consumer=quick) for number in range(2)]
     monkeypatch.setattr(company.Company, "room", lambda _: True)
     stays, goes = sources[first], sources[1 - first]
@@ -551,7 +551,7 @@ def test_of_two_states_that_join_at_once_one_stays(
 ) -> None:
     """Neither saw the other before: the one whose name comes first waits for the other to go, and gets everything."""
     topic = new_topic(partitions=2)
-    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 1_000}
+    quick = {"heartbeat_interval_ms": 300, "session_timeout_ms": 3_000}
     sources = [open_source(topic, instance=f"vigil-{number}", consumer=quick) for number in range(2)]
     monkeypatch.setattr(company.Company, "room", lambda _: True)
     monkeypatch.setattr(company, "NEWCOMER_S", PATIENCE_S)

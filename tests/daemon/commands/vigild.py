@@ -22,7 +22,7 @@ def vigild(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = No
     """Run one command to its end."""
     command = [sys.executable, "-m", "daemon", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=280, check=False
     )
 
 

@@ -22,7 +22,7 @@ def vigild_without(command: str, folder: Path) -> subprocess.CompletedProcess[st
     (folder / "vigil.yaml").write_text(CONFIG)
     return subprocess.run(
         [sys.executable, "-c", WITHOUT, command],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
 
 
