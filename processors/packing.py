@@ -75,7 +75,11 @@ def _key(key: Any) -> str | int:
 
 def _describe_array(array: np.ndarray[Any, Any], blobs: list[Part]) -> Any:
     if array.dtype == object:
-        texts = [text.encode("utf-8", "surrogatepass") for text in array.ravel().tolist()]
+        found = array.ravel().tolist()
+        if not any(found):  # rows whose ids are not kept
+            blobs += [bytes(4 * len(found)), b""]
+            return {"s": list(array.shape), "z": 0}
+        texts = [text.encode("utf-8", "surrogatepass") for text in found]
         lengths = np.fromiter(map(len, texts), np.int32, len(texts))
         blobs += [lengths.tobytes(), b"".join(texts)]
         return {"s": list(array.shape), "z": sum(map(len, texts))}

@@ -153,7 +153,8 @@ class LedgerSaving:
         self._drop(commit, over, rewriting.void())
 
     def _append_open(self, commit: Writer, closed_until: int) -> None:
-        arrived, self._arrived, self._looked_at = [decoded for _, decoded in self._arrived], [], 0
+        arrived = [decoded for last, decoded in self._arrived if last >= closed_until]
+        self._arrived, self._looked_at = [], 0
         kinds: dict[str, list[Any]] = {"predictions": [], "labels": [], "signals": []}
         refused: Counter[int] = Counter()
         until = 0
