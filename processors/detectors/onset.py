@@ -3,7 +3,7 @@
 The estimate is where the evidence last left its floor (the CUSUM's argmin, which is the maximum-likelihood change-point
 [1]). How far it may be off follows from what an event tells: an event before the change that is counted as after it
 costs KL(before, after) of log-likelihood in the mean, one after it that is counted as before KL(after, before). So the
-change lies, roughly nine times in ten, at most ln 20 / KL events from the estimate on either side; besides it cannot be
+change lies, roughly nine times in ten, at most ln 30 / KL events from the estimate on either side; besides it cannot be
 told within a pane. Panes that depend on each other (`dispersion`) tell less. Measured only: `bench-accuracy` streams.
 
 [1] D. V. Hinkley (1970), "Inference about the change-point in a sequence of random variables".
@@ -17,7 +17,7 @@ import numpy as np
 
 from processors.rows import Floats
 
-_LIKELY = math.log(20)
+_LIKELY = math.log(30)
 _LEAST = 1e-6
 _SECOND_US = 1_000_000
 
