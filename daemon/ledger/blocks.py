@@ -6,7 +6,7 @@ that need that length. If rows change so much that more lies idle than is in use
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from daemon.ledger.index import grow, more_than
+from daemon.ledger.keyed import KeyedRows
 from processors.distinct import distinct
 from processors.profile.tokens import runs_by
 from processors.rows import Longs
@@ -40,6 +41,19 @@ class Blocks:
             if size:
                 starts[rows] = self._take(size, len(rows))
         self.used += int(sizes.sum())
+        return starts
+
+    def take_for(self, rows: KeyedRows, slots: Longs, sizes_of: Callable[[Longs], Longs]) -> Longs:
+        """Where the runs of new rows begin, which is noted in their column `start`; all move together if need be.
+
+        `sizes_of` says how long the runs of rows are.
+        """
+        if self.scattered():
+            live = rows.where(lambda block: rows.serial[block] >= 0)
+            live = live[~np.isin(live, slots)]
+            rows["start"][live] = self.move_together(rows["start"][live].astype(np.int64), sizes_of(live))
+        starts = self.take(sizes_of(slots))
+        rows["start"][slots] = starts
         return starts
 
     def give_back(self, starts: Longs, sizes: Longs) -> None:

@@ -267,18 +267,11 @@ class Retained:
         rows["how"][slots] = UNLABELLED
         for name, cells in (("proba", table.proba), ("segments", table.segments)):
             rows[name][slots] = self.layouts.numbers(cells.layout, cells.size, table.names.layouts)
-        sizes = self._sizes(slots)
-        if sizes.any():
-            self._fill_cells(table, slots, sizes)
+        if self._sizes(slots).any():
+            self._fill_cells(table, slots)
 
-    def _fill_cells(self, table: Predictions, slots: Longs, sizes: Longs) -> None:
-        rows = self.rows
-        if self.cells.scattered():
-            live = rows.where(lambda block: rows.serial[block] >= 0)
-            live = live[~np.isin(live, slots)]
-            rows["start"][live] = self.cells.move_together(rows["start"][live].astype(np.int64), self._sizes(live))
-        start = self.cells.take(sizes)
-        rows["start"][slots] = start
+    def _fill_cells(self, table: Predictions, slots: Longs) -> None:
+        rows, start = self.rows, self.cells.take_for(self.rows, slots, self._sizes)
         for name, cells in (("proba", table.proba), ("segments", table.segments)):
             size = np.where(rows[name][slots] > 0, cells.size, 0).astype(np.int64)
             to, of = positions(start, size), positions(cells.start, size)

@@ -114,13 +114,7 @@ class WaitingLabels:
                 said[row] = word if len(word) <= LONGEST_TEXT else b""
         rows["id_bytes"][slots] = list(map(len, ids))
         rows["text_bytes"][slots] = list(map(len, said))
-        sizes = self._sizes(slots)
-        if self.texts.scattered():
-            live = rows.where(lambda block: rows.serial[block] >= 0)
-            live = live[~np.isin(live, slots)]
-            rows["start"][live] = self.texts.move_together(rows["start"][live].astype(np.int64), self._sizes(live))
-        starts = self.texts.take(sizes)
-        rows["start"][slots] = starts
+        starts, sizes = self.texts.take_for(rows, slots, self._sizes), self._sizes(slots)
         whole = [(a + b).ljust(_WORD * size, b"\0") for a, b, size in zip(ids, said, sizes.tolist(), strict=True)]
         self.texts.columns["bits"][positions(starts, sizes)] = np.frombuffer(b"".join(whole), np.uint64)
 

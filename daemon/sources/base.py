@@ -1,7 +1,8 @@
 """The contract of a source, and how one becomes known.
 
-A source is one file in this folder: a class with a `name` (also the section of the configuration that chooses it),
-its `Settings`, and the methods below. Importing the folder registers it.
+A source is one file in this folder: a class with a `name`, its `Settings`, and the methods below. Importing the folder
+registers it. What chooses it is a section of the configuration of that name (`config.schema.Config`), which
+`daemon.reading.source` looks for.
 """
 
 from __future__ import annotations
