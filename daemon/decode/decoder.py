@@ -14,6 +14,7 @@ went can't be seen from its row. Nothing after this folder loops over events in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from daemon import stamps
 from daemon.clocks import Clocks
 from daemon.codecs.base import Codec
 from daemon.decode.again import again_in, first_times
-from daemon.decode.batch import Bounds, Moments
+from daemon.decode.batch import Batch, Bounds, Moments
 from daemon.decode.entries import Entries
 from daemon.decode.part import Part, numeric, partition_number, plain_texts, probabilities, refs_of
 from daemon.decode.results import Decoded
@@ -38,8 +39,8 @@ from processors.rows import AHEAD, Cells, Hashes, Labels, Names, Predictions, Sc
 
 Rows = TypeVar("Rows", Predictions, Labels)
 
-_PARSED_BYTES, _SCANNED_BYTES = 256 * 2**10, 1024 * 2**10
-"""Messages that are read together; what they hold as Python objects is about ten times that, and fits the cache."""
+_PARSED_BYTES, _SCANNED_BYTES = 256 * 2**10, 4 * 2**20
+"""Messages that are read together: as Python objects they take about ten times that, which is to fit the cache."""
 
 
 class Decoder:
@@ -65,6 +66,8 @@ class Decoder:
         self._lifted_hashes = {text_hash(model): features for model, features in self._lifted.items()}
         self._words = Words()
         self._scanner = Scanner(bounds)
+        self._nothing: tuple[Predictions, Labels, Signals] | None = None
+        """Tables without rows."""
         self._plain = plain_texts(bounds.id_chars)
 
     def decode(self, run: Run, wall_us: int | None = None) -> Decoded:
@@ -82,11 +85,11 @@ class Decoder:
             scanned = scanned.without(np.unique(entries.record[moments.timeless]))
             entries = Entries(run, scanned, codec, self._bounds)  # of the same events in the same order
         entries.give(moments)
-        predictions, labels, signals = (Part(entries.batch, at, self._bounds) for at in entries.batch.of_kinds())
+        predictions, labels, signals = self._parsed(entries.batch, names)
         rows = (
-            _in_order([*self._scanned_predictions(run, entries, names), self._predictions(predictions, names)]),
-            _in_order([*self._scanned_labels(run, entries, names), self._labels(labels, names)]),
-            self._signals(signals, names),
+            _in_order([*self._scanned_predictions(run, entries, names), predictions]),
+            _in_order([*self._scanned_labels(run, entries, names), labels]),
+            signals,
         )
         refused = entries.batch.refusals()
         again = again_in(run, partition_number(run.partition.topic, run.partition.number))
@@ -157,6 +160,17 @@ class Decoder:
                 names,
             )
         ]
+
+    def _parsed(self, batch: Batch, names: Names) -> tuple[Predictions, Labels, Signals]:
+        """What was not scanned. Usually that is nothing, which is made but once."""
+        if not len(batch) and self._nothing is not None:
+            predictions, labels, signals = self._nothing
+            return replace(predictions, names=names), replace(labels, names=names), replace(signals, names=names)
+        kinds = [Part(batch, at, self._bounds) for at in batch.of_kinds()]
+        rows = self._predictions(kinds[0], names), self._labels(kinds[1], names), self._signals(kinds[2], names)
+        if not len(batch):
+            self._nothing = rows
+        return rows
 
     def _predictions(self, part: Part, names: Names) -> Predictions:
         part.check_names("id")

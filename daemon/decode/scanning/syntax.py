@@ -20,6 +20,8 @@ _ESCAPED[list(b'"\\/bfnrt')] = True
 NULL, FALSE, TRUE = range(3)
 _LITERALS = np.array([list(word) for word in (b"null ", b"false", b"true ")], np.uint8)
 _SIZES = np.array([4, 5, 4])
+_SHORT, _BLOCK = 24, 32
+"""Bytes after which a text is looked at in blocks, and how large they are."""
 _LONGEST_EXPONENT = 4
 """Digits of one."""
 
@@ -35,8 +37,13 @@ def space(data: Any, at: int, end: int) -> int:
 @compiled
 def text_end(data: Any, at: int, end: int) -> int:
     """The closing quote of a text whose first byte is at `at`; -1 for one with escapes, or that is not UTF-8."""
-    begin, high = at, False
+    begin, high, block = at, False, at + _SHORT
     while at < end and data[at] != QUOTE:
+        if at >= block and at + _BLOCK <= end:
+            if _is_plain(data, at):
+                at += _BLOCK
+                continue
+            block = at + _BLOCK
         if data[at] < 0x20 or data[at] == BACKSLASH:
             return -1
         high |= data[at] > 0x7F
@@ -49,8 +56,13 @@ def text_end(data: Any, at: int, end: int) -> int:
 @compiled
 def _skipped_text(data: Any, at: int, end: int) -> int:
     """After a text whose content doesn't matter, so that it may have escapes, but for numbered characters."""
-    begin, high = at, False
+    begin, high, block = at, False, at + _SHORT
     while at < end and data[at] != QUOTE:
+        if at >= block and at + _BLOCK <= end:
+            if _is_plain(data, at):
+                at += _BLOCK
+                continue
+            block = at + _BLOCK
         if data[at] < 0x20:
             return -1
         if data[at] == BACKSLASH:
@@ -62,6 +74,16 @@ def _skipped_text(data: Any, at: int, end: int) -> int:
     if at >= end or (high and not _utf8(data, begin, at)):
         return -1
     return at + 1
+
+
+@inlined
+def _is_plain(data: Any, at: int) -> bool:
+    """Are the next `_BLOCK` bytes ASCII, without quotes, escapes and control characters? Looked at all together."""
+    first, odd = np.uint64(at), False
+    for place in range(_BLOCK):
+        byte = data[first + np.uint64(place)]
+        odd |= (byte < 0x20) | (byte > 0x7F) | (byte == QUOTE) | (byte == BACKSLASH)
+    return not odd
 
 
 @compiled
