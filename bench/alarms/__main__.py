@@ -152,6 +152,11 @@ Written by `make bench-alarms`. Stable models only, so every alert is false: a w
 that count. Figures are false alarms per model and month; the budget is what the judged monitors may spend of the one
 alarm a month that a model has. `bench/alarms` says what is drawn and judged. First week: alarms per model while its
 references are made of its own first days (a day long they say `provisional`).
+
+Not judged here: half-space trees, attributions, multivariate drift and the two estimates (performance and error), whose
+summaries are forests' masses, pairs of features and cubes of scores: to draw them is to draw the events. They spend
+from the same budget by the same detectors (rates and tails), and `make bench-accuracy` and `make bench-data-drift` have
+all monitors on stable real streams, together and through the whole pipeline.
 """
 
 
