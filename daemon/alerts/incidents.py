@@ -2,7 +2,8 @@
 
 An alert joins an incident of its version whose onset (that of the first alert in it) is at most `span` from its own:
 the nearest, also if that ended meanwhile. One that another alert explains belongs to that one's incident whenever it
-comes, for labels may tell hours later what a broken feature did. Of each incident one message pages: the most severe
+comes, for labels may tell hours later what a broken feature did. One that is back within `span` of its end is of the
+incident that it was of. Of each incident one message pages: the most severe
 of the pane, among equals the one that names a broken input. Another follows only if something worse comes up.
 """
 

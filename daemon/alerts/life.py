@@ -232,8 +232,14 @@ class Life:
             alert.sequence, alert.told, alert.ended, alert.end = ended.sequence, ended.told, ended.ended, ended.end
             soon = ended.ended is not None and end - ended.ended <= self.rules.flap_window
             alert.flaps = ended.flaps + 1 if soon else 0
+            self._relapse(alert, ended, end)
         self._memory.put(alert)
         return alert
+
+    def _relapse(self, alert: Alert, ended: Alert, end: int) -> None:
+        """What is back at once was not over: it is of the same incident, for which somebody has been woken."""
+        if ended.end == "resolved" and ended.ended is not None and end - ended.ended <= self.rules.incident_span:
+            alert.incident, alert.onset, alert.paged = ended.incident, ended.onset, ended.paged
 
     def _make_room(self, end: int) -> list[Notice]:
         """Forget the longest ended alerts before their time, a few at once."""

@@ -7,7 +7,7 @@ are counted by hash in 32 buckets, where what is not repeated spreads evenly, wh
 with more values than bins; of those with fewer `feature_drift` sees each value by itself.
 
 A drift of a feature of few values may also fill buckets, many of them a little: it is told only if one bucket makes up
-most of what was gained. The value itself is told from a sample of what fell into the bucket while it was suspected.
+most of what was gained. The value itself is told from the last of what fell into the bucket while it was suspected.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from processors.rows import Bools, Floats, Index, Ints
 from processors.slices import PredictionRows
 from processors.wording import basis, model_words, percent
 
+_KEPT = 64
+"""Values of a suspected bucket that are remembered."""
 _FEWEST_ALIKE = 3
 """Values of the sample that have to be the same for it to be named."""
 
@@ -78,18 +80,22 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
         return samples.merge(a, b)
 
     def initial(self) -> State:
-        return {"crowding": self._detector.initial(), "budget": budget.initial(), "told": {}}
+        return {"crowding": self._detector.initial(), "budget": budget.initial(), "told": {}, "seen": {}}
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
         findings: list[Finding] = []
         if len(summary):
+            _remember(state["seen"], summary)
             bases = context.profile.series_group[summary.keys]
             weights = budget.weights(state["budget"], summary.keys, budget.models_of(context.profile, bases), context)
             changes = self._detector.step(
                 state["crowding"], summary.keys, summary["counts"], context.start, context.end, weights
             )
             for change in changes:
-                findings += self._findings(state, change, summary, context.profile)
+                findings += self._findings(state, change, context.profile)
+            suspects = self._detector.suspects(state["crowding"])
+            for key in summary.keys[suspects[summary.keys] < 0].tolist():
+                state["seen"].pop(key, None)
         return Verdict(state, findings=findings, sealed=self._detector.suspects(state["crowding"]))
 
     def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
@@ -116,12 +122,12 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
         budget.forget(state["budget"], series)
         for key in series:
             state["told"].pop(key, None)
+            state["seen"].pop(key, None)
         return state
 
-    def _findings(self, state: State, change: Change, summary: Summary, profile: Profile) -> list[Finding]:
+    def _findings(self, state: State, change: Change, profile: Profile) -> list[Finding]:
         """What to say of a change: nothing of one that is no repetition, and was not told as one."""
         key, told = change.key, state["told"]
-        at = int(np.searchsorted(summary.keys, key))
         if change.kind == "recovered":
             value = told.pop(key, None)
             return [] if value is None else [self._finding(change, profile, "recovered", _known(value))]
@@ -133,7 +139,7 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
         else:
             fired = False
         if np.isnan(told[key]):
-            told[key] = _commonest(summary["sample"][at])
+            told[key] = _commonest(state["seen"].get(key, np.zeros(0)))
         return [self._finding(change, profile, "fired" if fired else "updated", _known(told[key]))]
 
     def _finding(self, change: Change, profile: Profile, kind: Any, value: float | None) -> Finding:
@@ -183,6 +189,13 @@ def _suspected(series: Ints, value: Floats, keys: Ints, sealed: Any) -> Index:
         return np.zeros(0, np.int64)
     mine = np.flatnonzero((hot[series] >= 0) & np.isfinite(value))
     return np.asarray(mine[buckets(value[mine]) == hot[series[mine]]])
+
+
+def _remember(seen: dict[int, Floats], summary: Summary) -> None:
+    """Keep the last values of suspected buckets, of each series."""
+    for at in np.flatnonzero(~np.isnan(summary["sample"]).all(axis=1)).tolist():
+        key, values = int(summary.keys[at]), summary["sample"][at]
+        seen[key] = np.concatenate([seen.get(key, np.zeros(0)), values[~np.isnan(values)]])[-_KEPT:]
 
 
 def _commonest(sample: Floats) -> float:

@@ -39,6 +39,18 @@ def test_an_incident_goes_on_after_its_first_alert_is_over_but_does_not_creep() 
     assert (one.incident == two.incident, two.incident == three.incident) == (True, False)
 
 
+@pytest.mark.parametrize(("back_after", "same"), [(HOUR // 2, True), (2 * HOUR, False)])
+def test_what_is_back_at_once_was_not_over_and_wakes_nobody_again(back_after: int, same: bool) -> None:
+    """Within an hour of its end it is the same incident, whatever its onset; later it is another, and pages."""
+    life = Life(rules(incident_span=HOUR))
+    (first,) = life.close(START, [finding(since=START - PANE)])
+    (end,) = life.close(START + 3 * HOUR, [finding(kind="recovered", since=START - PANE)])[-1:]
+    back = end.time + back_after
+    (again,) = life.close(back, [finding(since=back - PANE)])[-1:]
+    assert (end.state, again.change) == ("resolved", "fired")
+    assert (again.incident == first.incident, again.page) == (same, not same)
+
+
 def test_an_effect_belongs_to_its_cause_however_late_it_shows() -> None:
     """Labels come hours later: what a broken feature did to the error rate is the same incident, and no page."""
     life = Life(rules())

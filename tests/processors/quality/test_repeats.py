@@ -76,6 +76,16 @@ def test_values_that_drift_are_no_repetition(draw: Callable[[np.random.Generator
     assert run_with(draw).findings == []
 
 
+def test_the_value_is_named_also_where_panes_hold_few_predictions() -> None:
+    """Two predictions a pane: what was suspected in panes before counts, too."""
+    rng, run = np.random.default_rng(4), Run(RepeatedValues(RepeatedValuesSettings()), through_bytes=False)
+    for number in range(4_000):
+        amount = np.minimum(rng.normal(100, 10, 2), 106.0 if number >= 3_000 else np.inf)
+        run.predictions(predictions(2, {"amount": amount.tolist()}, start=number * PANE))
+    fired = [finding for finding in run.findings if finding.kind == "fired"]
+    assert [finding.evidence for finding in fired] == [{"value": "106.0"}]
+
+
 def test_examples_are_predictions_with_that_value() -> None:
     """They are asked for in the pane that fires."""
     run = run_with(clipped)
