@@ -186,10 +186,6 @@ class Cells(Table):
             Scalars.concat([table.values for table in tables]),
         )
 
-    def row_of_cell(self) -> Ints:
-        """For each scalar the row that it belongs to. Holds for cells as `take`, `concat` and decoding make them."""
-        return np.repeat(np.arange(len(self.size), dtype=np.int32), self.size)
-
     @classmethod
     def empty(cls, count: int) -> Cells:
         """A column in which every row is the empty mapping."""

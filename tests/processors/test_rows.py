@@ -79,7 +79,6 @@ def test_taking_keeps_only_the_cells_of_the_rows_taken(rows: Any) -> None:
     """Memory is bounded by rows: what was not taken is let go, and cells lie in row order."""
     cells = TABLE.features.take(rows)
     assert len(cells.values) == cells.size.sum()
-    np.testing.assert_array_equal(cells.row_of_cell(), np.repeat(np.arange(len(rows)), cells.size))
     np.testing.assert_array_equal(cells.start, np.cumsum(cells.size) - cells.size)
 
 

@@ -21,7 +21,7 @@ def file_sink(path: Path) -> FileSink:
 
 def test_all_kinds_are_found() -> None:
     """Importing the folder is all the registration there is; each kind has its settings."""
-    assert list(sinks()) == ["discard", "file", "kafka", "stdout"]
+    assert list(sinks()) == ["file", "kafka", "stdout"]
     assert all(kind.Settings.model_json_schema() for kind in sinks().values())
 
 
