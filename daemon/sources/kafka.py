@@ -216,7 +216,13 @@ class KafkaSource(Source):
 
     def _look_and_settle(self, polled: Polled) -> None:
         established = bool(self._positions) or bool(self._opening.positions())
-        if self._company.welcome(established=established) and self._unsettled:
+        try:
+            welcome = self._company.welcome(established=established)
+        except Trouble:
+            if not established:
+                raise
+            welcome = True  # who else is there is asked again; what was read before goes on meanwhile
+        if welcome and self._unsettled:
             self._settle(polled)
 
     def _settle(self, polled: Polled) -> None:

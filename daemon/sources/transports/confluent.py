@@ -39,6 +39,7 @@ END_S = 0.5
 """How long to wait for where partitions end."""
 FENCED_AGAIN_S = 60.0
 """Fenced out twice within this time we give way to another process."""
+_SILENT = {ck.KafkaError._TIMED_OUT, ck.KafkaError._TRANSPORT, ck.KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
 _GONE = {ck.KafkaError.UNKNOWN_TOPIC_OR_PART, ck.KafkaError._UNKNOWN_PARTITION, ck.KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
 
 
@@ -299,7 +300,7 @@ class Confluent(Transport):
             )
         for partition, future in futures.items():
             try:
-                found[_ours(partition)] = int(self._answer(future).offset)
+                found[_ours(partition)] = int(self._answer(future, max_wait_s).offset)
             except ck.KafkaException as error:
                 if error.args[0].code() not in _GONE:
                     raise self._translation(error.args[0]) from error
@@ -310,12 +311,20 @@ class Confluent(Transport):
             self._asking = opened(AdminClient, client_options(self._settings, self._on_error))
         return self._asking
 
-    def _answer(self, future: Future[Answer]) -> Answer:
-        """An answer; raises what the client said went wrong meanwhile rather than that none came in time."""
+    def _answer(self, future: Future[Answer], max_wait_s: float = ANSWER_S) -> Answer:
+        """An answer; raises what the client said went wrong meanwhile rather than that none came in time.
+
+        After an outage of minutes librdkafka 2.16's admin client may never find a group's coordinator again, though it
+        answers everything else. So the next question after one that had its time and was not answered is asked by
+        another client.
+        """
         try:
             return future.result(2 * ANSWER_S)
         except (ck.KafkaException, TimeoutError) as error:
-            self._asking.poll(0)
+            if self._asking is not None:
+                self._asking.poll(0)
+            if max_wait_s >= ANSWER_S and (isinstance(error, TimeoutError) or error.args[0].code() in _SILENT):
+                self._asking = None
             self._raise_worst()
             if isinstance(error, TimeoutError):
                 raise Trouble("no answer") from error
