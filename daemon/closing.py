@@ -22,6 +22,9 @@ from processors.slices import PredictionRows
 
 log = structlog.get_logger()
 
+_TOGETHER = 1_000
+"""Readings that are written out at a time: a fleet that is due at once has hundreds of thousands."""
+
 
 class Closing:
     """Closes panes in their order, each once, and says what follows from them."""
@@ -137,7 +140,9 @@ class Closing:
             *self._accounts.read(end, parts.ledger.keep_rate, parts.cut_off(), last=last),
         ]
         parts.checkpoint.add(ALERTS, [parts.say.alert(notice) for notice in notices if not notice.held])
-        parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in readings])
+        for first in range(0, len(readings), _TOGETHER):
+            some = readings[first : first + _TOGETHER]
+            parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in some])
         for notice in notices:
             parts.on_notice(notice)
 
