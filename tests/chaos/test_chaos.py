@@ -44,7 +44,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(proxied: ProxiedBroker, tmp_p
     """Killed at random and inside commits, stopped, without a broker or connections: what leaves is what should."""
     kinds = ["killed", "broker killed", "killed", "connections cut", "asked to stop", "stopped for a moment"]
     faults = [Fault(kind, f"short/{place}") for place, kind in enumerate(kinds)]
-    faults[2:2] = [Fault(IN_A_COMMIT, "short", step) for step in ("2:2", "3:1", "4:1")]
+    faults[2:2] = [Fault(IN_A_COMMIT, "short", step) for step in ("2:2", "3:1", "4:1", "4:3", "4:5")]
     outcome = campaign(tmp_path, 7, faults, proxied, explained=False)
     assert outcome.verdict.losses == [], outcome.table()
     assert outcome.starts >= 7
