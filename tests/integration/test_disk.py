@@ -94,11 +94,16 @@ class Disk:
             path.chmod(0o700 if path.is_dir() else 0o600)
 
 
+def prepare(folder: Path) -> None:
+    """A configuration and events."""
+    (folder / "vigil.yaml").write_text(CONFIG)
+    write(folder / "events.ndjson", islice(events(), LINES))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A configuration and events."""
-    (tmp_path / "vigil.yaml").write_text(CONFIG)
-    write(tmp_path / "events.ndjson", islice(events(), LINES))
+    """Where a daemon has all that it needs."""
+    prepare(tmp_path)
     return tmp_path
 
 
@@ -143,8 +148,7 @@ def said(folder: Path) -> dict[str, Any]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What is said of the same events when nothing happens."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "vigil.yaml").write_text(CONFIG)
-    write(folder / "events.ndjson", islice(events(), LINES))
+    prepare(folder)
     done = vigild("run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return said(folder)
@@ -198,11 +202,11 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(folder: Path, undisturbed: 
 
 
 def test_a_directory_that_can_not_be_written(
-    folder: Path, disk_of: Callable[[str], Disk], undisturbed: dict[str, Any]
+    folder: Path, killed: Path, disk_of: Callable[[str], Disk], undisturbed: dict[str, Any]
 ) -> None:
     """Exit 74 and the remedy, with a state and without one; looking at it still works."""
     disk = disk_of("32m")
-    stopped(folder, KILLED)
+    left_behind(killed, folder)
     if not disk.freeze():
         pytest.skip("nothing is read-only to root, and it may not mount here")
     done = vigild("run", cwd=folder)
@@ -220,10 +224,20 @@ def test_a_directory_that_can_not_be_written(
     assert "disk/state" in ended(vigild("run", cwd=folder))["reason"]
 
 
-def stopped(folder: Path, step: str) -> Path:
-    """Run a daemon that is killed at a step of its commits; returns the directory of its state."""
-    done = vigild("run", cwd=folder, env={"VIGIL_STOP_AT": step})
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a daemon was killed: one commit is durable, the next one has begun."""
+    folder = tmp_path_factory.mktemp("killed")
+    prepare(folder)
+    (folder / "disk").mkdir()
+    done = vigild("run", cwd=folder, env={"VIGIL_STOP_AT": KILLED})
     assert done.returncode == -signal.SIGKILL, done.stderr
+    return folder
+
+
+def left_behind(killed: Path, folder: Path) -> Path:
+    """Let it have happened in this folder; returns the directory of the state."""
+    shutil.copytree(killed, folder, dirs_exist_ok=True)
     return folder / "disk" / "state"
 
 
@@ -263,11 +277,10 @@ def nothing(_: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [header, page, blob, cut, nothing])
 def test_a_damaged_state_is_refused_and_kept(
-    folder: Path, undisturbed: dict[str, Any], damage: Callable[[bytes], bytes]
+    folder: Path, killed: Path, undisturbed: dict[str, Any], damage: Callable[[bytes], bytes]
 ) -> None:
     """Exit 74 with one line that names the file; nothing in it is changed, and a copy that is restored goes on."""
-    (folder / "disk").mkdir()
-    directory = stopped(folder, KILLED)
+    directory = left_behind(killed, folder)
     folded(directory)
     path = directory / "state.sqlite"
     whole = path.read_bytes()
@@ -286,10 +299,11 @@ def test_a_damaged_state_is_refused_and_kept(
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, None])
-def test_a_lost_or_cut_log_is_noticed(folder: Path, undisturbed: dict[str, Any], kept: float | None) -> None:
+def test_a_lost_or_cut_log_is_noticed(
+    folder: Path, killed: Path, undisturbed: dict[str, Any], kept: float | None
+) -> None:
     """Exit 74: commits are missing that there were. Who accepts it deletes the lock, and nothing is lost in the end."""
-    (folder / "disk").mkdir()
-    directory = stopped(folder, KILLED)
+    directory = left_behind(killed, folder)
     log = directory / "state.sqlite-wal"
     if kept is None:
         log.unlink()
@@ -302,18 +316,16 @@ def test_a_lost_or_cut_log_is_noticed(folder: Path, undisturbed: dict[str, Any],
     goes_on(folder, undisturbed)
 
 
-def test_a_file_that_was_removed_from_beside_its_log_is_missed(folder: Path) -> None:
+def test_a_file_that_was_removed_from_beside_its_log_is_missed(folder: Path, killed: Path) -> None:
     """Exit 74: the state was removed, it was not never made."""
-    (folder / "disk").mkdir()
-    (stopped(folder, KILLED) / "state.sqlite").unlink()
+    (left_behind(killed, folder) / "state.sqlite").unlink()
     done = vigild("run", cwd=folder)
     assert (done.returncode, "missing" in ended(done)["reason"]) == (74, True)
 
 
-def test_a_state_of_a_newer_version_is_refused(folder: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_state_of_a_newer_version_is_refused(folder: Path, killed: Path, undisturbed: dict[str, Any]) -> None:
     """Exit 78, and it is left as it is for the release that wrote it."""
-    (folder / "disk").mkdir()
-    directory = stopped(folder, KILLED)
+    directory = left_behind(killed, folder)
     with sqlite3.connect(directory / "state.sqlite") as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         db.execute("PRAGMA user_version = 99")

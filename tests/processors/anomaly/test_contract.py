@@ -1,4 +1,4 @@
-"""Every anomaly monitor keeps the contract."""
+"""River's objects keep the contract of monitors, of every kind and on every kind of series."""
 
 from __future__ import annotations
 
@@ -7,26 +7,10 @@ from typing import Any
 
 import pytest
 
-from processors.anomaly.half_space_trees import Anomaly
-from processors.anomaly.latency import Latency
 from processors.anomaly.river_detector import RiverDetector, RiverSettings
-from processors.anomaly.signals import Signals
-from processors.anomaly.silence import Silence
-from processors.anomaly.volume import Volume
 from processors.checks import check_monitor
 
 Check = Callable[[], None]
-
-
-def checks(*monitors: Any) -> list[Any]:
-    """The kit's checks of these monitor classes."""
-    return [pytest.param(check, id=f"{each.name}-{name}") for each in monitors for name, check in check_monitor(each)]
-
-
-@pytest.mark.parametrize("check", checks(Anomaly, Latency, RiverDetector, Signals, Silence, Volume))
-def test_the_kit_passes(check: Check) -> None:
-    """What `processors.checks` asks of every monitor."""
-    check()
 
 
 RIVER_ON: list[dict[str, Any]] = [

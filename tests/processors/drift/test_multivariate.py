@@ -19,11 +19,9 @@ ROWS = 200
 Table = dict[str, list[Any]]
 
 
-@pytest.mark.parametrize(
-    ("name", "check"), [*check_monitor(MultivariateDrift), *check_monitor(MultivariateDrift, EAGER)]
-)
-def test_it_keeps_the_contract(name: str, check: Callable[[], None]) -> None:
-    """As it comes, and with bounds so tight that they are met."""
+@pytest.mark.parametrize(("name", "check"), list(check_monitor(MultivariateDrift, EAGER)))
+def test_it_keeps_the_contract_when_everything_happens(name: str, check: Callable[[], None]) -> None:
+    """With bounds so tight that they are met."""
     check()
 
 

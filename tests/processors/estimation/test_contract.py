@@ -14,12 +14,6 @@ EAGER = EstimatedPerformanceSettings(
 )
 
 
-@pytest.mark.parametrize(("name", "check"), list(check_monitor(EstimatedPerformance)))
-def test_it_keeps_the_contract(name: str, check: Callable[[], None]) -> None:
-    """As it comes."""
-    check()
-
-
 @pytest.mark.parametrize(("name", "check"), list(check_monitor(EstimatedPerformance, EAGER)))
 def test_it_keeps_the_contract_when_everything_happens(name: str, check: Callable[[], None]) -> None:
     """With so few labels needed, and so little kept, that it estimates, checks, freezes, fades and fires."""

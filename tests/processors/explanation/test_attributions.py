@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pytest
 
 from processors.base import Summary
-from processors.checks import check_monitor
 from processors.explanation.attributions import Attribution, AttributionSettings
 from processors.packing import pack, unpack
 from processors.profile import Profile
@@ -69,12 +68,6 @@ def stream(**settings: Any) -> Stream:
 def by_feature(readings: list[Any]) -> dict[str, float]:
     """Values of readings by their feature."""
     return {reading.feature: reading.value for reading in readings}
-
-
-@pytest.mark.parametrize(("name", "check"), list(check_monitor(Attribution)))
-def test_the_monitor_passes_the_kit(name: str, check: Any) -> None:
-    """What the contract promises."""
-    check()
 
 
 def test_readings_are_the_mean_sizes_and_the_mean_shares() -> None:

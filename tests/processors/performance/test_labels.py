@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from processors.base import Judging, Reading
-from processors.checks import check_monitor
 from processors.performance.labels import Labels, LabelsSettings
 from processors.profile import Profile
 from processors.rows import CORRECTION, FIRST, IMPLICIT
 from tests.processors.panes import NO_SIGNALS, PANE, outcomes, predictions
 
 S = 1_000_000
-
-
-@pytest.mark.parametrize(("name", "check"), list(check_monitor(Labels)))
-def test_it_keeps_the_contract(name: str, check: Callable[[], None]) -> None:
-    """As every monitor."""
-    check()
 
 
 def read(lag_s: list[float], how: list[int]) -> dict[str, Reading]:

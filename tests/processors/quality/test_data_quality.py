@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from processors.base import Summary
-from processors.checks import check_monitor
 from processors.quality.data_quality import DataQuality, DataQualitySettings
 from processors.rows import Predictions
 from tests.processors.panes import PANE, Run, predictions
@@ -176,9 +175,3 @@ def test_counts_of_pieces_add_up() -> None:
     for name, column in whole.columns.items():
         assert column.tolist() == merged[name].tolist()
     assert whole["bad"][:, 0].max() >= 7
-
-
-@pytest.mark.parametrize("check", [pytest.param(check, id=name) for name, check in check_monitor(DataQuality)])
-def test_the_kit_passes(check: Callable[[], None]) -> None:
-    """What `processors.checks` asks of every monitor."""
-    check()

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from processors.checks import check_monitor
 from processors.quality.repeats import RepeatedValues, RepeatedValuesSettings
 from tests.processors.panes import PANE, Run, predictions
 
@@ -95,9 +94,3 @@ def test_examples_are_predictions_with_that_value() -> None:
     shows = run.monitor.examples(fired, rows, run.profile, run.sealed)
     assert shows is not None
     assert shows.tolist() == [False, True, False]
-
-
-@pytest.mark.parametrize(("name", "check"), list(check_monitor(RepeatedValues)))
-def test_it_keeps_the_contract(name: str, check: Callable[[], None]) -> None:
-    """What every monitor promises."""
-    check()
