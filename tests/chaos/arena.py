@@ -6,7 +6,6 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ from kafka.errors import KafkaError
 
 from daemon.state.errors import NotThere
 from daemon.state.inspect import consumed_so_far, inspect
-from tests.chaos.daemons import Daemon
+from tests.chaos.daemons import Daemon, Launch, fresh
 from tests.chaos.faults import IDLE_AFTER_S, SESSION_S
 from tests.chaos.moments import Moments
 from tests.chaos.producing import Stream
@@ -63,7 +62,7 @@ class Arena:
         per_s: float = 200.0,
         explained: bool = True,
         commits: tuple[str, str] = ("50ms", "500ms"),
-        program: Sequence[str] = ("-m", "daemon"),
+        launch: Launch = fresh,
     ) -> None:
         self._stack = ExitStack()
         self._broker = broker
@@ -83,7 +82,7 @@ class Arena:
             self.config.write_text(self._configuration(commits, explained=explained))
             self.stream = Stream(self.bootstrap, self.topics["events"], seed, per_s)
             self._stack.callback(self.stream.close)
-            self.daemon = Daemon(self.config, self.state, folder / "vigild.log", program)
+            self.daemon = Daemon(self.config, self.state, folder / "vigild.log", launch)
             self._stack.callback(self.daemon.close)
             self.moments = Moments(self.bootstrap, self.group, self.topics, PARTITIONS, self.state)
             self._stack.callback(self.moments.close)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.arena import Arena
+from tests.chaos.daemons import Launch, fresh
 from tests.chaos.faults import Fault
 from tests.chaos.proxied import ProxiedBroker
 from tests.chaos.verdict import Verdict, judge
 
-AHEAD = 400
-"""Records that are there before the daemon starts."""
+AHEAD = 3_000
+"""Records that are there before the daemon starts: enough for alerts in a campaign of seconds."""
 
 
 FIRST_START_S = 600.0
@@ -66,16 +67,16 @@ def campaign(
     per_s: float = 200.0,
     explained: bool = True,
     commits: tuple[str, str] = ("50ms", "500ms"),
-    program: Sequence[str] = ("-m", "daemon"),
+    launch: Launch = fresh,
     stop_at_loss: bool = False,
 ) -> Outcome:
-    """Do all of it on a broker that runs. `program` is what runs as the daemon, `commits` how often it commits.
+    """Do all of it on a broker that runs. `launch` starts the daemon, `commits` how often it commits.
 
     With `stop_at_loss` the first loss ends it, and nothing is compared any more.
     """
     began = time.monotonic()
     struck: Counter[str] = Counter()
-    with Arena(folder, seed, broker, per_s=per_s, explained=explained, commits=commits, program=program) as arena:
+    with Arena(folder, seed, broker, per_s=per_s, explained=explained, commits=commits, launch=launch) as arena:
         arena.stream.produce(AHEAD)
         arena.daemon.start()
         arena.daemon.wait_until_it_commits(FIRST_START_S)

@@ -11,28 +11,49 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from daemon.state.errors import StateError
 from daemon.state.inspect import opened
+from tests.forking import Process, fork
 
 ROOT = Path(__file__).parents[2]
 WORKER = "daemon.explain.worker"
 
 
+Launch = Callable[[Sequence[str], Mapping[str, str], int], Process]
+"""Starts `vigild` with these arguments and environment; what it logs goes to a descriptor."""
+
+
+def fresh(arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Process:
+    """As a service manager starts it."""
+    command = [sys.executable, "-m", "daemon", *arguments]
+    if setpriv := shutil.which("setpriv"):
+        command = [setpriv, "--pdeathsig", "KILL", *command]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=nothing, stdout=nothing, stderr=log)
+
+
+def forked(*command: str) -> Launch:
+    """In a moment: for tests. `command` is what is run, such as a daemon with a mutation."""
+
+    def launch(arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Process:
+        with Path(os.devnull).open("wb") as nowhere:
+            return fork([*(command or ("daemon",)), *arguments], ROOT, environment, nowhere.fileno(), log)
+
+    return launch
+
+
 class Daemon:
-    """One `vigild run` after the other on the same configuration. It never outlives this process.
+    """One `vigild run` after the other on the same configuration. It never outlives this process."""
 
-    `program` is what is run in place of `python -m daemon`: for daemons with a mutation.
-    """
-
-    def __init__(self, config: Path, state: Path, log: Path, program: Sequence[str] = ("-m", "daemon")) -> None:
-        self._config, self._state, self._program = config, state, program
+    def __init__(self, config: Path, state: Path, log: Path, launch: Launch = fresh) -> None:
+        self._config, self._state, self._launch = config, state, launch
         self._log = log.open("ab")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._reader: threading.Thread | None = None
         self.last_lines: deque[str] = deque(maxlen=8)
         """What it said last."""
@@ -44,15 +65,14 @@ class Daemon:
         """Start it; `stop_at` is its VIGIL_STOP_AT."""
         self.stop_at = stop_at
         self.last_lines.clear()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "VIGIL_STOP_AT": stop_at or "none"}
-        command = [sys.executable, *self._program, "run", "-c", str(self._config)]
-        if setpriv := shutil.which("setpriv"):
-            command = [setpriv, "--pdeathsig", "KILL", *command]
+        environment = {**os.environ, "VIGIL_STOP_AT": stop_at or "none"}
         self._had_read = self._read_so_far()
-        self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        lines, log = os.pipe()
+        try:
+            self._process = self._launch(["run", "-c", str(self._config)], environment, log)
+        finally:
+            os.close(log)
+        self._reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
         self._reader.start()
         self.starts += 1
 
@@ -133,9 +153,9 @@ class Daemon:
         except StateError:
             return 0
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            self._log.write(line)
-            self._log.flush()
-            self.last_lines.append(line.decode(errors="replace").rstrip())
+    def _read(self, descriptor: int) -> None:
+        with open(descriptor, "rb") as lines:
+            for line in lines:
+                self._log.write(line)
+                self._log.flush()
+                self.last_lines.append(line.decode(errors="replace").rstrip())

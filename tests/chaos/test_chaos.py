@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.campaign import campaign
+from tests.chaos.daemons import forked
 from tests.chaos.faults import IN_A_COMMIT, Fault, schedule
 from tests.chaos.mutants import MISTAKES
 from tests.chaos.proxied import ProxiedBroker
@@ -45,7 +46,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(proxied: ProxiedBroker, tmp_p
     kinds = ["killed", "broker killed", "killed", "connections cut", "asked to stop", "stopped for a moment"]
     faults = [Fault(kind, f"short/{place}") for place, kind in enumerate(kinds)]
     faults[2:2] = [Fault(IN_A_COMMIT, "short", step) for step in ("2:2", "3:1", "4:1", "4:3", "4:5")]
-    outcome = campaign(tmp_path, 7, faults, proxied, explained=False)
+    outcome = campaign(tmp_path, 7, faults, proxied, explained=False, launch=forked())
     assert outcome.verdict.losses == [], outcome.table()
     assert outcome.starts >= 7
     counts = outcome.verdict.counts
@@ -58,11 +59,9 @@ def test_a_daemon_with_a_mistake_is_caught(proxied: ProxiedBroker, tmp_path: Pat
     """What the harness says of a mutation, or it is worth nothing."""
     faults = [Fault(IN_A_COMMIT, name, step) for step in STEPS.get(name, ())]
     faults += [Fault(OTHERS[name], f"{name}/{time}") for time in range(2)] if name in OTHERS else []
-    program = ("-m", "tests.chaos.mutants", name)
+    launch = forked("tests.chaos.mutants", name)
     commits = ("3s", "3s") if name == "memory_kept_after_partitions_were_lost" else ("50ms", "500ms")
-    outcome = campaign(
-        tmp_path, 7, faults, proxied, explained=False, commits=commits, program=program, stop_at_loss=True
-    )
+    outcome = campaign(tmp_path, 7, faults, proxied, explained=False, commits=commits, launch=launch, stop_at_loss=True)
     assert outcome.verdict.losses, outcome.table()
 
 

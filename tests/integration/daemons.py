@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ class Daemon:
         self._log = folder / "log"
         self._before = self._log.stat().st_size if self._log.exists() else 0
         """Bytes of the log that an earlier daemon wrote."""
-        self.process: subprocess.Popen[bytes] = start("run", cwd=folder, log=self._log)
+        self.process = start("run", cwd=folder, log=self._log)
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of its log so far."""

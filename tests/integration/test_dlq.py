@@ -21,6 +21,7 @@ from daemon import exits
 from tests.broker import Cluster
 from tests.conftest import NewTopic
 from tests.daemon.commands.vigild import START_S, environment, events, parsed, start, vigild, write
+from tests.forking import Process
 from tests.integration.running import everything_in
 
 HOUR_S = 3_600
@@ -146,7 +147,7 @@ def test_a_line_that_is_no_dead_letter_is_named(tmp_path: Path) -> None:
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(folder: Path) -> Iterator[Process]:
     """A daemon, killed in the end."""
     process = start("run", cwd=folder, log=folder / "log")
     try:

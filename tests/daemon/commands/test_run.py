@@ -16,6 +16,7 @@ from urllib.request import urlopen
 from daemon import exits
 from daemon.commands.signals import ONE_REQUEST_S
 from tests.daemon.commands.vigild import BREAKS_AT, environment, events, parsed, start, vigild, write
+from tests.forking import Process
 
 CONFIG = """\
 files: {paths: [events.ndjson], follow: true}
@@ -27,7 +28,7 @@ log: {format: json}
 """
 
 
-Running = tuple[subprocess.Popen[bytes], Callable[[str], dict[str, Any]]]
+Running = tuple[Process, Callable[[str], dict[str, Any]]]
 
 
 @contextmanager

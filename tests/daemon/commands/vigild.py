@@ -4,10 +4,12 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from tests.forking import Process, fork
 
 START_S = 1_795_305_600  # 2026-11-22T00:00:00Z
 RATE = 10
@@ -20,17 +22,22 @@ Done = subprocess.CompletedProcess[str]
 
 def vigild(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
     """Run one command to its end."""
-    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=280, check=False
-    )
+    given = list(map(str, arguments))
+    with TemporaryFile() as out, TemporaryFile() as errors:
+        process = fork(["daemon", *given], cwd, environment(env), out.fileno(), errors.fileno())
+        try:
+            code = process.wait(timeout=280)
+        finally:
+            process.kill()
+        out.seek(0)
+        errors.seek(0)
+        return Done(["vigild", *given], code, out.read().decode(), errors.read().decode())
 
 
-def start(*arguments: str | Path, cwd: Path, log: Path) -> "subprocess.Popen[bytes]":
+def start(*arguments: str | Path, cwd: Path, log: Path) -> Process:
     """Start one command; what it logs goes to a file."""
-    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
-    with log.open("ab") as file:
-        return subprocess.Popen(command, cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=file)
+    with log.open("ab") as file, Path(os.devnull).open("wb") as nowhere:
+        return fork(["daemon", *map(str, arguments)], cwd, environment(), nowhere.fileno(), file.fileno())
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
