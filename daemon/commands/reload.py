@@ -23,7 +23,8 @@ class Reload:
 
     def __init__(self, path: Path, running: Config) -> None:
         self.running = running
-        self._path = path
+        self.path = path
+        """Where both are read from."""
         self._next: Config | None = None
         self._former: Config | None = None
         """What ran before the present one, until that one has opened everything."""
@@ -31,19 +32,19 @@ class Reload:
     def consider(self) -> None:
         """Read the file again, and say what will come of it. Called by the thread of signals."""
         try:
-            config = configuration.load(self._path)
-            wrong = mistakes(config, self._path)
+            config = configuration.load(self.path)
+            wrong = mistakes(config, self.path)
         except exits.Ended as error:
             wrong = str(error).splitlines()
         if wrong:
-            log.error("configuration refused, the old one stays", file=str(self._path), mistakes=wrong)
+            log.error("configuration refused, the old one stays", file=str(self.path), mistakes=wrong)
         elif config_hash(config) == config_hash(self.running):
             self._next = None
-            log.info("configuration unchanged", file=str(self._path), hash=config_hash(config))
+            log.info("configuration unchanged", file=str(self.path), hash=config_hash(config))
         else:
             self._next = config
             log.info(
-                "configuration accepted", file=str(self._path), hash=config_hash(config),
+                "configuration accepted", file=str(self.path), hash=config_hash(config),
                 running=config_hash(self.running),
             )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,19 +38,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until it is done.
 
     1. Take charge of signals, so that one that comes during the start is not lost.
-    2. Read the configuration, say what will be done.
-    3. Open everything, and serve health, metrics and the page.
-    4. Load the compiled kernels.
-    5. Loop until stopped; the loop drains before it returns.
-    6. Where SIGHUP brought another configuration: once more from 3, with what was committed.
+    2. Read the configuration.
+    3. Set up the log as it says, and say what will be done.
+    4. Open everything, and serve health, metrics and the page.
+    5. Load the compiled kernels.
+    6. Loop until stopped; the loop drains before it returns.
+    7. Where SIGHUP brought another configuration: once more from 3, with what was committed.
     """
+    import structlog
+
+    from daemon import telemetry
     from daemon.commands.reload import Reload
     from daemon.commands.signals import Signals
+    from daemon.version import version
 
-    with ExitStack() as stack:
-        signals = stack.enter_context(Signals())
+    with Signals() as signals:
         config = configuration.load(arguments.config)
-        _prepare(config, arguments.config)
+        telemetry.configure(config.log.level, config.log.format)
+        structlog.get_logger("vigild").info("vigild starts", version=version())
         return _watch(Reload(arguments.config, config), signals, start_empty=arguments.start_empty)
 
 
@@ -77,7 +82,6 @@ def _watch(reload: Reload, signals: Signals, *, start_empty: bool) -> int:
             return exits.OK
         reload.take()
         start_empty = False
-        _announce(reload.running)
 
 
 def _watch_by(reload: Reload, signals: Signals, *, start_empty: bool) -> None:
@@ -87,6 +91,7 @@ def _watch_by(reload: Reload, signals: Signals, *, start_empty: bool) -> None:
     from daemon.web.server import serving
 
     config = reload.running
+    _prepare(config, reload.path)
     with closing(app.live(config, start_empty=start_empty)) as pipeline:
         reload.opened()
         pulse = Pulse(time.monotonic)
@@ -96,25 +101,15 @@ def _watch_by(reload: Reload, signals: Signals, *, start_empty: bool) -> None:
 
 
 def _prepare(config: Config, path: Path) -> None:
-    """Set up the log, and say in it what is about to be done."""
+    """Set up the log, and say in it what is about to be done: a line for each thing that may be asked about."""
     import structlog
 
     from config import config_hash
     from daemon import telemetry
-    from daemon.version import version
 
     telemetry.configure(config.log.level, config.log.format)
     log = structlog.get_logger("vigild")
-    log.info("vigild starts", version=version())
     log.info("configuration", file=str(path.resolve()), hash=config_hash(config))
-    _announce(config)
-
-
-def _announce(config: Config) -> None:
-    """A line for each thing that may be asked about."""
-    import structlog
-
-    log = structlog.get_logger("vigild")
     if config.kafka is not None:
         topics = [topic.name for topic in config.kafka.topics]
         log.info("source", kind="kafka", brokers=list(config.kafka.brokers), topics=topics, group=config.kafka.group)

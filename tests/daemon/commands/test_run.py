@@ -114,9 +114,11 @@ def test_a_hangup_takes_up_another_configuration_and_loses_nothing(tmp_path: Pat
         process.send_signal(signal.SIGHUP)
         said("configuration unchanged")
         (tmp_path / "vigil.yaml").write_text(CONFIG.replace("alerts.ndjson", "elsewhere.ndjson"))
+        first = said("configuration")["hash"]
         process.send_signal(signal.SIGHUP)
-        assert said("configuration accepted")["running"] == said("configuration")["hash"]
+        assert said("configuration accepted")["running"] == first
         _until(lambda: said("http") != before)
+        assert said("configuration")["hash"] == said("configuration accepted")["hash"] != first
         write(tmp_path / "events.ndjson", events())
         _until(lambda: (tmp_path / "elsewhere.ndjson").exists() and fired(tmp_path / "elsewhere.ndjson"))
         url = said("http")["url"]
@@ -126,6 +128,24 @@ def test_a_hangup_takes_up_another_configuration_and_loses_nothing(tmp_path: Pat
     assert not (tmp_path / "alerts.ndjson").exists() or not fired(tmp_path / "alerts.ndjson")
     shown = json.loads(vigild("state", "inspect", "--json", cwd=tmp_path).stdout)
     assert shown["positions"] == [["events", 0, 4 * BREAKS_AT, ""]]
+
+
+def test_a_hangup_changes_how_it_logs(tmp_path: Path) -> None:
+    """The log is part of the configuration: what a new one leads to is said in its format."""
+    prepare(tmp_path)
+    log = tmp_path / "log"
+    with running(tmp_path) as (process, said):
+        said("http")
+        (tmp_path / "vigil.yaml").write_text(CONFIG.replace("{format: json}", "{format: console}"))
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "url=http" in log.read_text())
+        process.terminate()
+        assert process.wait(timeout=60) == exits.OK
+    lines = log.read_text().splitlines()
+    accepted = next(place for place, line in enumerate(lines) if "configuration accepted" in line)
+    assert lines[accepted].startswith("{")
+    assert not lines[-1].startswith("{")
+    assert "stopped" in lines[-1]
 
 
 def test_a_hangup_with_a_configuration_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
