@@ -209,19 +209,11 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
         sentence = f"{percent(change.value)} of events look anomalous, usually {percent(change.reference)} ({support})"
         if change.kind == "recovered":
             sentence = f"as few events look anomalous as usual ({percent(change.value)} of {change.n:,} predictions)"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series="anomalous_share",
-            group=group,
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=f"{model_words(group)}: {sentence}.",
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
-            provisional=change.provisional,
+        return change.finding(
+            self.name,
+            "anomalous_share",
+            group,
+            f"{model_words(group)}: {sentence}.",
             evidence={} if change.kind == "recovered" else {"examples": _words(summary, at)},
         )
 

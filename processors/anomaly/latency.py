@@ -107,19 +107,11 @@ class Latency(Monitor[LatencySettings, PredictionRows]):
         if change.kind == "recovered":
             support, sentence = f"{change.n:,} predictions", f"as fast as usual again; {sentence}"
         group, recovered = profile.groups[change.key], change.kind == "recovered"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series="slow_share",
-            group=group,
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=f"{model_words(group)}: {sentence} ({support}).",
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
+        return change.finding(
+            self.name,
+            "slow_share",
+            group,
+            f"{model_words(group)}: {sentence} ({support}).",
             action="none" if recovered else "scale",
-            provisional=change.provisional,
             evidence={"slow_from_ms": cut},
         )

@@ -155,20 +155,12 @@ class Signals(Monitor[SignalsSettings, SignalRows]):
         sentence = f"signal {name} has left {usual} in {percent(change.value)} of values"
         if change.kind == "recovered":
             support, sentence = f"{change.n:,} values", f"signal {name} is back in its usual range"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series="signal_outside",
-            group=group,
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=f"{model_words(group)}: {sentence} ({support}).",
+        return change.finding(
+            self.name,
+            "signal_outside",
+            group,
+            f"{model_words(group)}: {sentence} ({support}).",
             feature=name,
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
-            provisional=change.provisional,
             evidence={"usual_range": [low, high], "last": float(state["ranges"]["last"][change.key])},
         )
 

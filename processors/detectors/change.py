@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from processors.base import Action, Finding, Severity
+from processors.profile import GroupKey
 from processors.rows import Floats
 
 
@@ -32,3 +35,42 @@ class Change:
     """Bounds of `since`."""
     counts: Floats | None = field(default=None, compare=False)
     """Counts by bin since the onset; histograms only."""
+
+    def finding(
+        self,
+        monitor: str,
+        series: str,
+        group: GroupKey,
+        summary: str,
+        *,
+        feature: str | None = None,
+        severity: Severity = "warning",
+        action: Action = "none",
+        evidence: Mapping[str, Any] | None = None,
+        onset: tuple[int, int] | None = None,
+        reason: str = "",
+    ) -> Finding:
+        """What a monitor says of this change: its numbers, and what only the monitor knows.
+
+        `onset` is left out where its bounds are not told; the rest is as in `Finding`.
+        """
+        return Finding(
+            kind=self.kind,
+            monitor=monitor,
+            series=series,
+            group=group,
+            since=self.since,
+            value=self.value,
+            n=self.n,
+            summary=summary,
+            feature=feature,
+            reference=self.reference,
+            low=self.low,
+            high=self.high,
+            severity=severity,
+            action=action,
+            provisional=self.provisional,
+            evidence=evidence or {},
+            onset=onset,
+            reason=reason,
+        )

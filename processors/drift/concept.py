@@ -223,21 +223,13 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         advice = blame.Advice("none", "") if recovered else blame.advise(state["blame"], change, profile)
         critical = change.value - change.reference >= self.settings.critical_effect
         severity: Severity = "critical" if critical else "warning"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series=_series(profile, change.key),
-            group=profile.groups[change.key],
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=_sentence(change, profile),
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
+        return change.finding(
+            self.name,
+            _series(profile, change.key),
+            profile.groups[change.key],
+            _sentence(change, profile),
             severity=severity,
             action=advice.action,
-            provisional=change.provisional,
             evidence={} if recovered else {**_cost(change, context.end), **self._segments(state, change, profile)},
             onset=change.onset,
             reason=advice.reason,

@@ -191,25 +191,17 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
         shares = change.counts / max(change.counts.sum(), 1)
         bin_ = int(np.argmax(shares - reference))
         recovered = change.kind == "recovered"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series="distance",
-            group=group,
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=_sentence(change, profile, bin_, reference, shares),
+        return change.finding(
+            self.name,
+            "distance",
+            group,
+            _sentence(change, profile, bin_, reference, shares),
             feature=feature,
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
             severity=_severity(change.value, self.settings.critical_effect),
             action="none" if recovered else _action(bin_, reference, shares),
-            provisional=change.provisional,
+            evidence={"moved": _moved(profile, change.key, reference, shares)},
             onset=change.onset,
             reason="" if recovered else _reason(bin_, reference, shares),
-            evidence={"moved": _moved(profile, change.key, reference, shares)},
         )
 
 

@@ -14,6 +14,7 @@ pairs of a version raise one alert together, which names the feature whose pairs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -241,22 +242,13 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
     def _finding(self, kind: Any, base: int, alert: dict[str, Any], change: Change, profile: Profile) -> Finding:
         numbers = features_of(profile, base)
         feature, partner = (profile.series_feature[numbers[alert[name]]] for name in ("feature", "partner"))
-        return Finding(
-            kind=kind,
-            monitor=self.name,
-            series="dependence",
-            group=profile.groups[base],
-            since=alert["since"],
-            value=change.value,
-            n=change.n,
-            summary=_sentence(kind, model_words(profile.groups[base]), feature, partner, change),
+        return replace(change, kind=kind, since=alert["since"]).finding(
+            self.name,
+            "dependence",
+            profile.groups[base],
+            _sentence(kind, model_words(profile.groups[base]), feature, partner, change),
             feature=feature,
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
-            severity="warning",
             action="none" if kind == "recovered" else _action(change, alert["unrelated"]),
-            provisional=change.provisional,
             evidence={"features": list(dict.fromkeys([feature, partner]))},
         )
 

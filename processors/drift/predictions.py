@@ -176,25 +176,16 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             for at in order
             if shares[at] != reference[at]
         ]
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series=series,
-            group=profile.groups[change.key],
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=_sentence(
-                change, series, profile, _moved(names, int(np.argmax(shares - reference)), reference, shares)
-            ),
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
+        most = _moved(names, int(np.argmax(shares - reference)), reference, shares)
+        return change.finding(
+            self.name,
+            series,
+            profile.groups[change.key],
+            _sentence(change, series, profile, most),
             severity="critical" if change.value >= self.settings.critical_effect else "warning",
             action="none" if change.kind == "recovered" else "retrain",
-            provisional=change.provisional,
-            onset=change.onset,
             evidence={"moved": moved},
+            onset=change.onset,
         )
 
 

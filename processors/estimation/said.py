@@ -96,21 +96,12 @@ def errors(said: Said, names: Sequence[str], estimate: Mapping[str, Floats], rea
 
 def alert(monitor: str, change: Change, profile: Profile, why: str) -> Finding:
     """A change of the expected error rate. An estimate that may be off is told for information only."""
-    return Finding(
-        kind=change.kind,
-        monitor=monitor,
-        series="estimated_error_rate",
-        group=profile.groups[change.key],
-        since=change.since,
-        value=change.value,
-        n=change.n,
-        summary=_sentence(change, profile, why),
-        reference=change.reference,
-        low=change.low,
-        high=change.high,
+    return change.finding(
+        monitor,
+        "estimated_error_rate",
+        profile.groups[change.key],
+        _sentence(change, profile, why),
         severity="info" if why else "warning",
-        action="none",
-        provisional=change.provisional,
         evidence={"reliable": not why} | ({"why": why} if why else {}),
     )
 

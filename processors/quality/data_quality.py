@@ -179,22 +179,14 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         recovered = change.kind == "recovered"
         critical = change.value - change.reference >= self.settings.critical_effect
         severity: Severity = "critical" if critical else "warning"
-        return Finding(
-            kind=change.kind,
-            monitor=self.name,
-            series=_series(kind, number, profile),
-            group=profile.groups[base],
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=f"{model_words(profile.groups[base])}: {_sentence(kind, change, number, feature, profile)}.",
+        return change.finding(
+            self.name,
+            _series(kind, number, profile),
+            profile.groups[base],
+            f"{model_words(profile.groups[base])}: {_sentence(kind, change, number, feature, profile)}.",
             feature=feature,
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
             severity=severity,
             action="none" if recovered or kind == DUPLICATE else "fix_feature",
-            provisional=change.provisional,
             onset=change.onset,
         )
 

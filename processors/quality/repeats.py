@@ -12,6 +12,7 @@ most of what was gained. The value itself is told from the last of what fell int
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ _KEPT = 64
 """Values of a suspected bucket that are remembered."""
 _FEWEST_ALIKE = 3
 """Values of the sample that have to be the same for it to be named."""
+_REASON = "One value that often is rarely real: look for a limit, a default or a sensor that sticks upstream."
 
 
 class RepeatedValuesSettings(MonitorSettings):
@@ -130,42 +132,29 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
         key, told = change.key, state["told"]
         if change.kind == "recovered":
             value = told.pop(key, None)
-            return [] if value is None else [self._finding(change, profile, "recovered", _known(value))]
-        if key not in told:
-            if not self._detector.alone(state["crowding"], key):
-                return []
-            told[key] = float("nan")
-            fired = True
-        else:
-            fired = False
-        if np.isnan(told[key]):
+            return [] if value is None else [self._finding(change, profile, _known(value))]
+        first = key not in told
+        if first and not self._detector.alone(state["crowding"], key):
+            return []
+        if first or np.isnan(told[key]):
             told[key] = _commonest(state["seen"].get(key, np.zeros(0)))
-        return [self._finding(change, profile, "fired" if fired else "updated", _known(told[key]))]
+        change = replace(change, kind="fired" if first else "updated")
+        return [self._finding(change, profile, _known(told[key]))]
 
-    def _finding(self, change: Change, profile: Profile, kind: Any, value: float | None) -> Finding:
+    def _finding(self, change: Change, profile: Profile, value: float | None) -> Finding:
         group, feature = profile.groups[profile.series_group[change.key]], profile.series_feature[change.key]
-        gain = change.value - change.reference
-        return Finding(
-            kind=kind,
-            monitor=self.name,
-            series="share",
-            group=group,
-            since=change.since,
-            value=change.value,
-            n=change.n,
-            summary=f"{model_words(group)}: {_sentence(change, kind, feature, value)}.",
+        gain, recovered = change.value - change.reference, change.kind == "recovered"
+        return change.finding(
+            self.name,
+            "share",
+            group,
+            f"{model_words(group)}: {_sentence(change, feature, value)}.",
             feature=feature,
-            reference=change.reference,
-            low=change.low,
-            high=change.high,
             severity="critical" if gain >= self.settings.critical_effect else "warning",
-            action="none" if kind == "recovered" else "fix_feature",
-            reason=""
-            if kind == "recovered"
-            else "One value that often is rarely real: look for a limit, a default or a sensor that sticks upstream.",
-            provisional=change.provisional,
-            onset=change.onset,
+            action="none" if recovered else "fix_feature",
             evidence={} if value is None else {"value": repr(value)},  # a text, for redaction
+            onset=change.onset,
+            reason="" if recovered else _REASON,
         )
 
 
@@ -210,9 +199,9 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _sentence(change: Change, kind: str, feature: str, value: float | None) -> str:
+def _sentence(change: Change, feature: str, value: float | None) -> str:
     which = "one and the same value" if value is None else f"exactly {value:.6g}"
-    if kind == "recovered":
+    if change.kind == "recovered":
         return f"feature {feature} repeats {which} no more than usual ({change.n:,} predictions)"
     now, usual = percent(change.value), percent(change.reference)
     support = basis(change.n, "predictions", change.since)
