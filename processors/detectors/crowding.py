@@ -30,18 +30,17 @@ import numpy.typing as npt
 
 from processors.base import State
 from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
+from processors.detectors.binned import Binned
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
 from processors.detectors.tilts import MOST_LOG
-from processors.durations import DAY_US, HOUR_US
 from processors.kernels.hashing import WIDTH
-from processors.rows import Floats, Ints
+from processors.rows import Bools, Floats, Ints
 
 _HALF_LIFE = 200.0
 _CAUTION = 50.0
 """Events' worth of the reference in each guess."""
-_UNEVEN = 2.0
 _FEWEST = 50
 """Events in a cell of a day of which an excess is worth keeping."""
 _CHANCE = 3.0
@@ -70,7 +69,7 @@ _LAYOUT: columns.Layout = {
 
 
 @dataclass(frozen=True, slots=True)
-class Crowding:
+class Crowding(Binned):
     """A detector of bins that crowd. It is only settings; what it remembers is the state that it is handed.
 
         detector = Crowding(min_effect=0.05)
@@ -82,50 +81,16 @@ class Crowding:
 
     min_effect: float = 0.05
     """Gains of a bin smaller than this share of the events do not matter (absolute)."""
-    beta: float = 1e-4
-    """Probability with which the reference's bound may be wrong, for one bin."""
     warmup: int = 500
     """Events that the reference needs before it judges."""
-    recovery_us: int = DAY_US
-    """Of series that are still bad, at most one is expected to be taken for well in this time."""
-    update_us: int = HOUR_US
-    """How often a firing series is reported anew."""
 
     def initial(self) -> State:
         """The state before the first pane."""
         return columns.empty(_LAYOUT)
 
-    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
-        self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
-    ) -> list[Change]:
-        """Take in one pane: `counts` of shape (keys, 32) of the series `keys` (ascending), `weights` from the budget.
-
-        Changes `state` in place; returns the changes in the order of their keys.
-        """
-        tally, weight = np.asarray(counts, np.float64), np.asarray(weights, np.float64)
-        seen = tally.sum(axis=1) > 0
-        keys, tally, weight = keys[seen], tally[seen], weight[seen]
-        columns.grow(state, _LAYOUT, keys)
-        pane = Pane(keys, tally, tally.sum(axis=1), start, end)
-        self._season(state, keys[seasons.leaving(state, keys, start)], start)
-        firing = state["firing"][keys] > 0
-        ready = ~firing & (state["ref"][keys].sum(axis=1) >= self.warmup)
-        changes: list[Change] = []
-        if ready.any():
-            changes += self._watch(state, pane.take(ready), weight[ready])
-        if firing.any():
-            changes += self._follow(state, pane.take(firing))
-        growing = reference.growing(state, keys)
-        if growing.any():
-            state["block"][keys[growing]] += tally[growing]
-        learning = growing & (state["firing"][keys] == 0)
-        if learning.any():
-            self._learn(state, pane.take(learning))
-        return sorted(changes, key=lambda change: change.key)
-
     def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
         """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
-        columns.grow(state, _LAYOUT, keys)
+        self._grow(state, keys)
         columns.clear(state, _LAYOUT, keys)
         reference.adopt(state, keys, np.asarray(counts, np.float64))
         self._bound(state, keys)
@@ -144,6 +109,9 @@ class Crowding:
         counts = state["counts"][key]
         gain = np.maximum(_shares(counts) - _shares(state["ref"][key]), 0)
         return bool(gain[state["firing"][key] - 1] > gain.sum() / 2)
+
+    def _grow(self, state: State, keys: Ints) -> None:
+        columns.grow(state, _LAYOUT, keys)
 
     def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
         """The test of calm series: does the chosen bin hold more than its edge allows?"""
@@ -172,7 +140,7 @@ class Crowding:
         state["since"][key], state["counts"][key] = cusum.onset(state, pane, at)
         state["firing"][key] = chosen + 1
         state["since"][key] -= self._lag(state, key, pane.end)
-        _restart(state, key)
+        self._restart(state, key)
         return self._report(state, key, "fired", math.log(total), pane)
 
     def _lag(self, state: State, key: int, end: int) -> int:
@@ -202,7 +170,7 @@ class Crowding:
         state["counts"][key] = state["run_counts"][key]
         change = self._report(state, key, "recovered", math.log(total), pane)
         state["firing"][key], state["suspect"][key] = 0, -1
-        _restart(state, key)
+        self._restart(state, key)
         return change
 
     def _report(
@@ -236,16 +204,12 @@ class Crowding:
             onset=bounds,
         )
 
-    def _learn(self, state: State, pane: Pane) -> None:
-        """Let calm panes age and join the reference."""
-        keys, run = pane.keys, state["run"][pane.keys]
-        even = run < _UNEVEN
+    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
+        return state, keys
+
+    def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:
         odd = pane.counts[even, 1::2].sum(axis=1)
-        dispersion.add_pane(state, keys[even], odd, pane.size[even], pane.start)
-        moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
-        if len(moved):
-            dispersion.promote(state, moved)
-            self._bound(state, moved)
+        dispersion.add_pane(state, pane.keys[even], odd, pane.size[even], pane.start)
 
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed."""
@@ -257,18 +221,14 @@ class Crowding:
     def _edges(self, state: State, keys: Ints) -> Floats:
         return np.asarray(np.minimum(state["edge"][keys] + state["usual"][keys][:, None], 1.0))
 
-    def _season(self, state: State, keys: Ints, start: int) -> None:
-        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
-        if len(keys):
-            self._fold(state, keys)
-            seasons.enter(state, keys, start)
-            state["usual"][keys] = seasons.usual_distance(state, keys)
+    def _allow(self, state: State, keys: Ints) -> None:
+        state["usual"][keys] = seasons.usual_distance(state, keys)
 
     def _fold(self, state: State, keys: Ints) -> None:
         """Of what was gathered the largest gain of a bin counts, less what chance alone would make of it."""
         counts = state["block"][keys].astype(np.float64)
         size = counts.sum(axis=1)
-        known = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        known = (size >= _FEWEST) & self._known(state, keys)
         p, n = _shares(state["ref"][keys]), np.maximum(size, 1)[:, None]
         gain = np.maximum(counts / n - p - _CHANCE * np.sqrt((p + 1 / n) / n), 0).max(axis=1)
         seasons.fold(state, keys, gain * size * known, size * known, state["firing"][keys] > 0)
@@ -277,12 +237,3 @@ class Crowding:
 
 def _shares(counts: Floats) -> Floats:
     return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
-
-
-def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "back", "block"):
-        state[name][key] = 0
-    keys = np.array([key], np.int32)
-    cusum.restart(state, keys)
-    reference.drop(state, keys)
-    dispersion.drop(state, keys)

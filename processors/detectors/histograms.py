@@ -32,26 +32,25 @@ import numpy.typing as npt
 
 from processors.base import State
 from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
+from processors.detectors.binned import Binned
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
 from processors.detectors.projection import best_bet, sampling_error, total_variation
 from processors.detectors.tilts import MOST_LOG
-from processors.durations import DAY_US, HOUR_US
 from processors.kernels.binning import REGULAR, WIDTH
-from processors.rows import Floats, Ints
+from processors.rows import Bools, Floats, Ints
 
 HALF_LIVES = np.array([200.0, 2_000.0, 20_000.0])
 
 _CAUTION = 50.0
 """Events' worth of the reference in each guess."""
 _SMOOTHING = 0.01
-_UNEVEN = 2.0
 _FEWEST = 50
 """Events from which a distance is told."""
 _HALVED_BY = 50
 """Events by which the middle of a distribution is told."""
 _VIEWS = 3
-_FEWEST = 50
+_FEWEST_OF_CELL = 50
 """Events in a cell of a day of which a distance to the reference is worth keeping."""
 _MEAN_DEVIATION = math.sqrt(2 / math.pi)
 """Mean absolute deviation of a normal in standard deviations."""
@@ -78,7 +77,7 @@ _LAYOUT: columns.Layout = {
 
 
 @dataclass(frozen=True, slots=True)
-class Histograms:
+class Histograms(Binned):
     """A detector of changed distributions. It is only settings; what it remembers is the state that it is handed.
 
         detector = Histograms(min_effect=0.1)
@@ -90,46 +89,12 @@ class Histograms:
 
     min_effect: float = 0.1
     """Changes that move less than this share of the events do not matter (total variation)."""
-    beta: float = 1e-4
-    """Probability with which the reference's error bound may be wrong, for one series."""
     warmup: int = 200
     """Events that the reference needs before it judges."""
-    recovery_us: int = DAY_US
-    """Of series that are still bad, at most one is expected to be taken for well in this time."""
-    update_us: int = HOUR_US
-    """How often a firing series is reported anew."""
 
     def initial(self) -> State:
         """The state before the first pane."""
         return {**columns.empty(_LAYOUT), "views": columns.empty(dispersion.LAYOUT)}
-
-    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
-        self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
-    ) -> list[Change]:
-        """Take in one pane: `counts` of shape (keys, 32) of the series `keys` (ascending), `weights` from the budget.
-
-        Changes `state` in place; returns the changes in the order of their keys.
-        """
-        tally, weight = np.asarray(counts, np.float64), np.asarray(weights, np.float64)
-        seen = tally.sum(axis=1) > 0
-        keys, weight = keys[seen], weight[seen]
-        self._grow(state, keys)
-        pane = Pane(keys, tally[seen], tally[seen].sum(axis=1), start, end)
-        self._season(state, keys[seasons.leaving(state, keys, start)], start)
-        firing = state["firing"][keys]
-        ready = ~firing & (state["ball"][keys] < 1) & (state["ref"][keys].sum(axis=1) >= self.warmup)
-        changes: list[Change] = []
-        if ready.any():
-            changes += self._watch(state, pane.take(ready), weight[ready])
-        if firing.any():
-            changes += self._follow(state, pane.take(firing))
-        growing = reference.growing(state, keys)
-        if growing.any():
-            state["block"][keys[growing]] += pane.counts[growing]
-        learning = growing & ~state["firing"][keys]
-        if learning.any():
-            self._learn(state, pane.take(learning))
-        return sorted(changes, key=lambda change: change.key)
 
     def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
         """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
@@ -174,12 +139,15 @@ class Histograms:
         size = counts.sum(axis=1)
         p = _reference(state, keys)
         distance = total_variation(counts / np.maximum(size, 1)[:, None], p) - sampling_error(p, np.maximum(size, 1))
-        ready = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        ready = (size >= _FEWEST) & self._known(state, keys)
         return np.where(ready, np.maximum(distance, 0), 0)
 
     def _grow(self, state: State, keys: Ints) -> None:
         columns.grow(state, _LAYOUT, keys)
         columns.grow(state["views"], dispersion.LAYOUT, _views(keys).ravel())
+
+    def _ready(self, state: State, keys: Ints) -> Bools:
+        return np.asarray((state["ball"][keys] < 1) & self._known(state, keys))
 
     def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
         """The test of calm series: is the distribution outside of the ball?"""
@@ -208,7 +176,7 @@ class Histograms:
         state["since"][key], state["counts"][key] = cusum.onset(state, pane, at)
         state["firing"][key] = True
         self._aim(state, key, state["counts"][key])
-        _restart(state, key)
+        self._restart(state, key)
         return self._report(state, key, "fired", math.log(total), pane)
 
     def _aim(self, state: State, key: int, counts: Floats) -> None:
@@ -241,7 +209,7 @@ class Histograms:
                 seasons.recovered(state, key, pane.end - int(state["since"][key]))
                 change = self._report(state, key, "recovered", math.log(total), pane)
                 state["firing"][key] = False
-                _restart(state, key)
+                self._restart(state, key)
                 return [change]
             self._aim(state, key, counts)
         if pane.end - state["reported"][key] < self.update_us:
@@ -276,42 +244,22 @@ class Histograms:
             counts=counts,
         )
 
-    def _learn(self, state: State, pane: Pane) -> None:
-        """Let calm panes age and join the reference."""
-        keys = pane.keys
-        run = state["run"][keys]
-        self._halve(state, keys[state["middle"][keys] < 0])
-        even = (state["middle"][keys] >= 0) & (run < _UNEVEN)
-        if even.any():
-            self._learn_dispersion(state, pane.take(even))
-        moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
-        if len(moved):
-            dispersion.promote(state["views"], _views(moved).ravel())
-            self._bound(state, moved)
-
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
-        spread = dispersion.dispersion(state["views"], _views(keys).ravel()).reshape(-1, _VIEWS).max(axis=1)
+        spread = dispersion.dispersion(*self._rates(state, keys)).reshape(-1, _VIEWS).max(axis=1)
         state["dispersion"][keys] = spread
         p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
         state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
-        self._inflate(state, keys)
+        self._allow(state, keys)
 
-    def _inflate(self, state: State, keys: Ints) -> None:
+    def _allow(self, state: State, keys: Ints) -> None:
         state["ball"][keys] = np.minimum(state["eps"][keys] + seasons.usual_distance(state, keys), 1)
-
-    def _season(self, state: State, keys: Ints, start: int) -> None:
-        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
-        if len(keys):
-            self._fold(state, keys)
-            seasons.enter(state, keys, start)
-            self._inflate(state, keys)
 
     def _fold(self, state: State, keys: Ints) -> None:
         """Of what was gathered the distance to the reference counts, less what chance alone would make of it."""
         counts = state["block"][keys]
         size = counts.sum(axis=1)
-        known = (size >= _FEWEST) & (state["ref"][keys].sum(axis=1) >= self.warmup)
+        known = (size >= _FEWEST_OF_CELL) & self._known(state, keys)
         p = _reference(state, keys)
         distance = total_variation(counts / np.maximum(size, 1)[:, None], p)
         chance = _MEAN_DEVIATION * sampling_error(p, size)
@@ -326,14 +274,22 @@ class Histograms:
             shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
             state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
 
-    def _learn_dispersion(self, state: State, pane: Pane) -> None:
+    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
+        return state["views"], _views(keys).ravel()
+
+    def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:
+        self._halve(state, pane.keys[state["middle"][pane.keys] < 0])
+        told = even & (state["middle"][pane.keys] >= 0)
+        if told.any():
+            self._learn_views(state, pane.take(told))
+
+    def _learn_views(self, state: State, pane: Pane) -> None:
         bins = np.arange(WIDTH)
         upper = (pane.counts * (bins >= state["middle"][pane.keys][:, None])).sum(axis=1)
         odd_values = pane.counts[:, :REGULAR].sum(axis=1)
         odd_bins = pane.counts[:, bins % 2 == 1].sum(axis=1)
         hits = np.stack([upper, odd_values, odd_bins], axis=1)
-        views, size = _views(pane.keys).ravel(), np.repeat(pane.size, _VIEWS)
-        dispersion.add_pane(state["views"], views, hits.ravel(), size, pane.start)
+        dispersion.add_pane(*self._rates(state, pane.keys), hits.ravel(), np.repeat(pane.size, _VIEWS), pane.start)
 
 
 def _reference(state: State, keys: Ints) -> Floats:
@@ -344,12 +300,3 @@ def _reference(state: State, keys: Ints) -> Floats:
 def _views(keys: Ints) -> Ints:
     """Numbers of the rates by which the dispersion of each of `keys` is told, shape (keys, 3)."""
     return np.asarray(keys[:, None] * _VIEWS + np.arange(_VIEWS), np.int32)
-
-
-def _restart(state: State, key: int) -> None:
-    for name in ("recent", "evidence", "back", "block"):
-        state[name][key] = 0
-    keys = np.array([key], np.int32)
-    cusum.restart(state, keys)
-    reference.drop(state, keys)
-    dispersion.drop(state["views"], _views(keys).ravel())

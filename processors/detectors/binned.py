@@ -1,0 +1,134 @@
+"""What detectors of counts by bin have in common: who of a pane's series is judged, followed, and learnt from.
+
+A series is calm until its evidence reaches what was needed, fires from then on, and is calm again when the test with
+swapped roles says so (see `recovery`). Calm ones grow their reference (see `reference`) and teach how much panes
+scatter (see `dispersion`); what is usual at this time of the day is gathered of all that still grow (see `seasons`).
+Where the evidence comes from is what tells the detectors apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.base import State
+from processors.detectors import cusum, dispersion, reference, seasons
+from processors.detectors.change import Change
+from processors.detectors.cusum import Pane
+from processors.durations import DAY_US, HOUR_US
+from processors.rows import Bools, Floats, Ints
+
+_UNEVEN = 2.0
+"""Log evidence from which panes no longer tell how much they scatter: they may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binned(ABC):
+    """A detector of counts in 32 bins. It is only settings; what it remembers is the state that it is handed."""
+
+    min_effect: float
+    """Changes smaller than this do not matter."""
+    warmup: int
+    """Events that the reference needs before it judges."""
+    beta: float = 1e-4
+    """Probability with which what is known of the reference may be wrong (of one series, or of one bin)."""
+    recovery_us: int = DAY_US
+    """Of series that are still bad, at most one is expected to be taken for well in this time."""
+    update_us: int = HOUR_US
+    """How often a firing series is reported anew."""
+
+    def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
+        self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
+    ) -> list[Change]:
+        """Take in one pane: `counts` of shape (keys, 32) of the series `keys` (ascending), `weights` from the budget.
+
+        Changes `state` in place; returns the changes in the order of their keys.
+        """
+        tally, weight = np.asarray(counts, np.float64), np.asarray(weights, np.float64)
+        seen = tally.sum(axis=1) > 0
+        keys, tally, weight = keys[seen], tally[seen], weight[seen]
+        self._grow(state, keys)
+        pane = Pane(keys, tally, tally.sum(axis=1), start, end)
+        self._season(state, keys[seasons.leaving(state, keys, start)], start)
+        firing = state["firing"][keys] > 0
+        ready = ~firing & self._ready(state, keys)
+        changes: list[Change] = []
+        if ready.any():
+            changes += self._watch(state, pane.take(ready), weight[ready])
+        if firing.any():
+            changes += self._follow(state, pane.take(firing))
+        growing = reference.growing(state, keys)
+        if growing.any():
+            state["block"][keys[growing]] += tally[growing]
+        learning = growing & (state["firing"][keys] == 0)
+        if learning.any():
+            self._learn(state, pane.take(learning))
+        return sorted(changes, key=lambda change: change.key)
+
+    def _known(self, state: State, keys: Ints) -> Bools:
+        """Which of `keys` have a reference?"""
+        return np.asarray(state["ref"][keys].sum(axis=1) >= self.warmup)
+
+    def _ready(self, state: State, keys: Ints) -> Bools:
+        """Which of `keys` can be judged by their reference?"""
+        return self._known(state, keys)
+
+    def _season(self, state: State, keys: Ints, start: int) -> None:
+        """These series enter another cell of the day: fold what they gathered, and judge by what is usual now."""
+        if len(keys):
+            self._fold(state, keys)
+            seasons.enter(state, keys, start)
+            self._allow(state, keys)
+
+    def _learn(self, state: State, pane: Pane) -> None:
+        """Let calm panes age and join the reference."""
+        keys, run = pane.keys, state["run"][pane.keys]
+        self._learn_dispersion(state, pane, run < _UNEVEN)
+        moved = reference.learn(state, keys, pane.counts, run <= 0, pane.start, pane.end, self.warmup)
+        if len(moved):
+            dispersion.promote(*self._rates(state, moved))
+            self._bound(state, moved)
+
+    def _restart(self, state: State, key: int) -> None:
+        """Begin anew after an alarm or a recovery: no evidence, and nothing learnt from what led to it."""
+        for name in ("recent", "evidence", "back", "block"):
+            state[name][key] = 0
+        keys = np.array([key], np.int32)
+        cusum.restart(state, keys)
+        reference.drop(state, keys)
+        dispersion.drop(*self._rates(state, keys))
+
+    @abstractmethod
+    def _grow(self, state: State, keys: Ints) -> None:
+        """Make room for `keys`."""
+
+    @abstractmethod
+    def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
+        """The test of calm series that are ready."""
+
+    @abstractmethod
+    def _follow(self, state: State, pane: Pane) -> list[Change]:
+        """The test of firing series."""
+
+    @abstractmethod
+    def _fold(self, state: State, keys: Ints) -> None:
+        """Hand what `keys` gathered in a cell of the day to the seasons, and begin another."""
+
+    @abstractmethod
+    def _allow(self, state: State, keys: Ints) -> None:
+        """Widen the null of `keys` by what is usual in the cell of the day that they are in."""
+
+    @abstractmethod
+    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
+        """Where, and under which numbers, the rates stand by which the dispersion of `keys` is told."""
+
+    @abstractmethod
+    def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:
+        """Let the `even` ones of a pane's series tell how much they scatter."""
+
+    @abstractmethod
+    def _bound(self, state: State, keys: Ints) -> None:
+        """What follows from references that have changed."""
