@@ -26,6 +26,8 @@ from tests.daemon.explain.trained import NAMES, tree_file
 
 WITHIN_S = 400.0
 """Without any progress for so long the daemon is stuck."""
+ENOUGH = 20
+"""So many starts that lead to nothing are no bad luck."""
 
 CONFIG = """\
 kafka:
@@ -162,7 +164,7 @@ class Arena:
         return self.daemon.wait(WITHIN_S)
 
     def _wait_until_read(self, ends: dict[int, int]) -> bool:
-        before, since = None, time.monotonic()
+        before, since, starts = None, time.monotonic(), self.daemon.starts
         while True:
             try:
                 now = {each.number: at.next_offset for each, at in consumed_so_far(self.state)[0].items()}
@@ -172,7 +174,10 @@ class Arena:
                 return True
             self.alive()
             if now != before:
-                before, since = now, time.monotonic()
+                before, since, starts = now, time.monotonic(), self.daemon.starts
+            if self.daemon.starts - starts > ENOUGH:
+                self.losses.append(f"it ended {ENOUGH} times in a row, having read nothing")
+                return False
             if time.monotonic() - since > WITHIN_S:
                 said = "; ".join(self.daemon.last_lines)
                 self.losses.append(f"stuck for {WITHIN_S:.0f} s at {now} of {ends}: it said {said}")
