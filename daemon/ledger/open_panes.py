@@ -70,8 +70,12 @@ class OpenPane:
     """Rows that have, and are struck out."""
     shed: int = 0
     """Rows that were too many."""
+    rows: int = 0
+    """Rows of all kinds, without those that were struck out."""
     _keep_rate: float = 1.0
     _weight: int = 0
+    _in_order: bool = False
+    """Whether predictions have been put in order since the last came."""
 
     def note(self, rows: Refs, events: Hashes) -> None:
         """Note which of these rows are replays: those whose event is not 0."""
@@ -92,23 +96,25 @@ class OpenPane:
             self.predictions = [_without(void, table) for table in self.predictions]
             self.labels = [_without(void, table) for table in self.labels]
             self.signals = [_without(void, table) for table in self.signals]
+            self.rows = self._counted()
             self.repeated += before - self.rows  # of those that were shed there is nothing left to strike out
-
-    @property
-    def rows(self) -> int:
-        """Rows of all kinds, without those that were struck out."""
-        return sum(map(len, [*self.predictions, *self.labels, *self.signals]))
 
     def add(self, kind: str, rows: Any) -> None:
         """Put in rows of a kind: `predictions`, `labels` or `signals`."""
         tables: list[Any] = getattr(self, kind)
+        self._in_order = False
         tables.append(rows if self._keep_rate >= 1 else self._thinned(rows))
         self._weight += _weight(tables[-1])
+        self.rows += len(tables[-1])
         while self._weight > CELLS * self.most:
             self._keep_rate /= 2
             for tables in (self.predictions, self.labels, self.signals):
                 tables[:] = [self._thinned(table) for table in tables]
             self._weight = sum(map(_weight, [*self.predictions, *self.labels, *self.signals]))
+            self.rows = self._counted()
+
+    def _counted(self) -> int:
+        return sum(map(len, [*self.predictions, *self.labels, *self.signals]))
 
     def _thinned(self, rows: Any) -> Any:
         kept = kept_at(self._keep_rate, _places(rows))
@@ -120,11 +126,11 @@ class OpenPane:
         if not self.predictions:
             return no_predictions()
         table = Predictions.concat(self.predictions)
-        if len(table) == 1:
+        if len(table) == 1 or self._in_order:
             return table
         ref = table.ref
         ordered = table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.key, table.time)))
-        self.predictions = [ordered]
+        self.predictions, self._in_order = [ordered], True
         return ordered
 
     def sorted_labels(self) -> Labels:
