@@ -1,4 +1,4 @@
-"""Counts of values by hash: what tells that one exact value comes too often, whatever the values are."""
+"""By hash: counts of values, which tell that one exact value comes too often; and the distinct ones of a column."""
 
 from __future__ import annotations
 
@@ -36,3 +36,28 @@ def buckets(values: Any) -> Any:
     bits = np.asarray(values, np.float64).view(np.uint64)
     with np.errstate(over="ignore"):
         return (((bits ^ (bits >> _FOLD)) * _MULTIPLIER) >> _TOP_BITS).astype(np.int64)
+
+
+@njit(cache=True)
+def numbered(tokens: Any) -> Any:
+    """(the distinct tokens as they came first, the place of each token among them, int64). `tokens` are uint64.
+
+    Open addressing with linear probing, in a table at least half of which is empty.
+    """
+    bits = 1
+    while (1 << bits) < 2 * len(tokens):
+        bits += 1
+    mask, shift = (1 << bits) - 1, np.uint64(64 - bits)
+    table = np.full(mask + 1, -1, np.int64)
+    distinct, size = np.empty(len(tokens), np.uint64), 0
+    place = np.empty(len(tokens), np.int64)
+    for at in range(len(tokens)):
+        slot = np.int64(((tokens[at] ^ (tokens[at] >> _FOLD)) * _MULTIPLIER) >> shift)
+        while table[slot] >= 0 and distinct[table[slot]] != tokens[at]:
+            slot = (slot + 1) & mask
+        if table[slot] < 0:
+            table[slot] = size
+            distinct[size] = tokens[at]
+            size += 1
+        place[at] = table[slot]
+    return distinct[:size].copy(), place

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from processors.distinct import alike, distinct
+from processors.distinct import alike, ascending
+from processors.kernels import hashing
 from processors.rows import BOOLEAN, MISSING, NUMBER, TEXT, Hashes, Index, Names, Scalars, text_hash
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -90,15 +91,17 @@ def class_order(name: str) -> tuple[int, float, str]:
 
 def lookup(tokens: Hashes, numbers: dict[int, int], default: int = -1) -> Any:
     """The number of each token, int32; `default` where it has none. One dictionary look-up a distinct token."""
-    unique, inverse = distinct(tokens)
-    return np.array([numbers.get(token, default) for token in unique.tolist()], np.int32)[inverse]
+    if alike(tokens):
+        return np.full(len(tokens), numbers.get(int(tokens[0]), default) if len(tokens) else default, np.int32)
+    unique, place = hashing.numbered(tokens)
+    return np.array([numbers.get(token, default) for token in unique.tolist()], np.int32)[place]
 
 
 def runs_by(values: Any) -> list[tuple[int, Index]]:
     """(value, positions) for each distinct value, ascending; positions ascend too."""
     if alike(values):
         return [(int(values[0]), np.arange(len(values)))] if len(values) else []
-    order = np.argsort(values, kind="stable")
+    order = ascending(values)
     ordered = values[order]
     cuts = (np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()
     bounds = zip([0, *cuts], [*cuts, len(order)], strict=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from processors.kernels.hashing import WIDTH, bucket_counts, buckets
+from processors.kernels.hashing import WIDTH, bucket_counts, buckets, numbered
 
 CELLS = 60
 
@@ -34,3 +34,12 @@ def test_values_of_any_kind_spread_evenly() -> None:
         counts = np.bincount(buckets(values), minlength=WIDTH)
         chi_square = float(((counts - 1_000) ** 2 / 1_000).sum())
         assert chi_square < WIDTH - 1 + 6 * np.sqrt(2 * (WIDTH - 1)), (values[:3], counts)
+
+
+@given(st.lists(st.integers(0, 3) | st.integers(0, 2**64 - 1) | st.integers(0, 7).map(lambda n: n << 61)))
+def test_distinct_tokens_are_numbered_as_they_come(tokens: list[int]) -> None:
+    """Each token has the place of its first occurrence among the distinct ones, however their hashes collide."""
+    known = list(dict.fromkeys(tokens))
+    distinct, place = numbered(np.array(tokens, np.uint64))
+    assert distinct.tolist() == known
+    assert place.tolist() == [known.index(token) for token in tokens]
