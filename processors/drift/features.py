@@ -30,7 +30,8 @@ from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
-from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, REGULAR, WIDTH, WRONG_TYPE
+from processors.kernels import binning
+from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, REGULAR, WRONG_TYPE
 from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Floats, Ints, Longs
@@ -71,15 +72,10 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
         keys, seen = sealed_series(rows, profile)
         if not len(keys):
             return self.empty()
-        cells = rows.cells
-        known = np.isin(cells.series, keys)
-        place = np.searchsorted(keys, cells.series[known])
-        counts = np.bincount(place * WIDTH + cells.bin[known], minlength=len(keys) * WIDTH).reshape(-1, WIDTH)
+        cells, place = rows.cells, binning.places(keys, len(profile.series_group))
+        counts = binning.counts(cells.series, cells.bin, place, len(keys))
         counts[:, ABSENT] += seen - counts.sum(axis=1)
-        value = cells.value[known]
-        finite = np.isfinite(value)
-        totals = np.bincount(place[finite], value[finite], len(keys))
-        numbers = np.bincount(place[finite], minlength=len(keys))
+        totals, numbers = binning.sums(cells.series, cells.value, place, len(keys))
         return Summary(keys, {"counts": counts, "n": seen, "numbers": numbers, "total": totals})
 
     def initial(self) -> State:

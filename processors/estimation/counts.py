@@ -17,8 +17,8 @@ import numpy as np
 
 from processors.base import Summary
 from processors.distinct import distinct
-from processors.kernels import isotonic, scores
-from processors.kernels.binning import ABSENT, CATEGORICAL, NUMERIC, WIDTH
+from processors.kernels import binning, isotonic, scores
+from processors.kernels.binning import ABSENT, CATEGORICAL, NUMERIC
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
 from processors.profile import BINARY, MULTICLASS, Profile
@@ -116,10 +116,10 @@ def measured(rows: BothRows, profile: Profile, most_classes: int, doubts: Any) -
     parts = [
         *_predictions(rows.predictions, profile, most_classes, doubts),
         _outcomes(rows.outcomes, profile, most_classes),
-        features(rows.predictions, profile),
     ]
     together = Entries.concat([part for part in parts if len(part)] or [cube.NO_ENTRIES])
-    return cube.gathered(together.unit, together.what, together.code, together.value)
+    scored = cube.gathered(together.unit, together.what, together.code, together.value)
+    return cube.merged([scored, features(rows.predictions, profile)])
 
 
 def _predictions(rows: PredictionRows, profile: Profile, most_classes: int, doubts: Any) -> list[Entries]:
@@ -132,16 +132,19 @@ def _predictions(rows: PredictionRows, profile: Profile, most_classes: int, doub
     found = [Entries(units, what_of(facets.facet[at], 0).astype(np.int32), facets.code[at], ones)]
     first = np.ones(len(facets.row), np.bool_)
     first[1:] = facets.row[1:] != facets.row[:-1]
-    found.append(_counts(units, ROWS, first[at].astype(np.int64)))
+    found.append(_counts(group, ROWS, first[at]))
     if doubts is not None and len(doubts["id"]):
         doubt, known = _doubts(rows, facets, doubts)
-        found += [_counts(units, DOUBT, doubt[at]), _counts(units, DOUBTED, known[at])]
+        found += [_counts(group, DOUBT, doubt[at]), _counts(group, DOUBTED, known[at])]
     return found
 
 
-def _counts(unit: Longs, code: int, value: Longs) -> Entries:
-    size = len(unit)
-    return Entries(unit, np.full(size, cube.COUNT, np.int32), np.full(size, code, np.int64), value)
+def _counts(group: Ints, code: int, value: Any) -> Entries:
+    """A sum by group: of whole numbers that are exact in double precision."""
+    sums = np.bincount(group, value).astype(np.int64)
+    groups = np.flatnonzero(sums)
+    what, codes = np.full(len(groups), cube.COUNT, np.int32), np.full(len(groups), code, np.int64)
+    return Entries(cube.group_unit(groups), what, codes, sums[groups])
 
 
 def _doubts(rows: PredictionRows, facets: Facets, doubts: Any) -> tuple[Longs, Longs]:
@@ -178,13 +181,13 @@ def features(rows: PredictionRows, profile: Profile) -> Entries:
     if not len(keys):
         return cube.NO_ENTRIES
     cells = rows.cells
-    size = 1 + max(int(keys[-1]), int(cells.series.max(initial=0)))
-    counts = np.bincount(cells.series.astype(np.int64) * WIDTH + cells.bin, minlength=size * WIDTH)
-    table = counts.reshape(-1, WIDTH)[keys]
+    table = binning.counts(cells.series, cells.bin, binning.places(keys, len(group)), len(keys))
     table[:, ABSENT] += per_base[group[keys]] - table.sum(axis=1)
     at, bin_ = np.nonzero(table)
     what = (FEATURE + cube.KINDS * keys[at]).astype(np.int32)
-    return Entries(cube.group_unit(group[keys[at]]), what, bin_.astype(np.int64), table[at, bin_].astype(np.int64))
+    return cube.gathered(
+        cube.group_unit(group[keys[at]]), what, bin_.astype(np.int64), table[at, bin_].astype(np.int64)
+    )
 
 
 def _facets(

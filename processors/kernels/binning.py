@@ -1,4 +1,4 @@
-"""Which bin of its feature's profile does each cell fall into?"""
+"""Which bin of its feature's profile does each cell fall into? And what is in each series, in one pass over cells."""
 
 from __future__ import annotations
 
@@ -93,3 +93,51 @@ def locate(
             cell_bin[out] = found
             out += 1
     return cell_row, cell_series, cell_bin
+
+
+@njit(cache=True)
+def counts(series: Any, bins: Any, place: Any, rows: int) -> Any:
+    """How many cells of each series are in each bin: int64 of shape (rows, 32).
+
+    `place[series]` is the row of a series, -1 where it is not wanted: here and below.
+    """
+    found = np.zeros((rows, WIDTH), np.int64)
+    for at in range(len(series)):
+        if place[series[at]] >= 0:
+            found[place[series[at]], bins[at]] += 1
+    return found
+
+
+@njit(cache=True)
+def sums(series: Any, value: Any, place: Any, rows: int) -> Any:
+    """(sum of the finite values of each series, added in their order, and how many there are), shape (rows,)."""
+    total, numbers = np.zeros(rows), np.zeros(rows, np.int64)
+    for at in range(len(series)):
+        row = place[series[at]]
+        if row >= 0 and np.isfinite(value[at]):
+            total[row] += value[at]
+            numbers[row] += 1
+    return total, numbers
+
+
+@njit(cache=True)
+def extremes(series: Any, bins: Any, value: Any, place: Any, rows: int) -> Any:
+    """(least, greatest) of each series' values that are of its type and known, shape (rows,); inf, -inf without any.
+
+    A category's value is its bin.
+    """
+    least, greatest = np.full(rows, np.inf), np.full(rows, -np.inf)
+    for at in range(len(series)):
+        row = place[series[at]]
+        text = np.isnan(value[at])
+        if row >= 0 and bins[at] >= BELOW and not (text and bins[at] == UNSEEN):
+            one = float(bins[at]) if text else value[at]
+            least[row], greatest[row] = min(least[row], one), max(greatest[row], one)
+    return least, greatest
+
+
+def places(keys: Any, size: int) -> Any:
+    """The `place` of each of `size` series, of which the rows are these."""
+    place = np.full(size, -1, np.int32)
+    place[keys] = np.arange(len(keys), dtype=np.int32)
+    return place

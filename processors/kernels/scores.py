@@ -10,6 +10,9 @@ Dropping the low `bits` of a code gives nested bins, so that coarsening twice is
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 
 from processors.rows import Floats, Longs
@@ -19,6 +22,8 @@ _ONE = 2 * _HALF
 _ONE_BITS = int(np.float64(1.0).view(np.int64))
 _SHIFT_ABOVE = 9
 _MANTISSA = 52
+_LENGTHS = 65
+"""Bits in which two codes may differ: from none to all 64."""
 
 
 def codes(scores: Floats) -> Longs:
@@ -48,23 +53,31 @@ def stepped(scores: Floats, bits: int) -> Longs:
     return np.asarray(np.where(exact == _ONE, _ONE, middle), np.int64)
 
 
-def coarsened(codes: Longs, bits: int) -> Longs:
-    """Codes of the middles of the bins that are left when the low `bits` are dropped."""
-    if not bits:
-        return codes
-    return ((codes >> bits) << bits) | (1 << (bits - 1))
+def coarsened(codes: Longs, bits: Any) -> Longs:
+    """Codes of the middles of the bins that are left when the low `bits` (one number, or one a code) are dropped."""
+    middle = np.int64(1) << (np.maximum(bits, 1) - 1)
+    return np.asarray(np.where(bits > 0, ((codes >> bits) << bits) | middle, codes), np.int64)
 
 
-def bits_to_drop(codes: Longs, most: int) -> int:
-    """The fewest low bits that must go so that no more than `most` distinct codes (>= 2) remain."""
-    ordered = np.sort(codes)
-    differing = ordered[1:] ^ ordered[:-1]
-    # Neighbours stay apart as long as a bit in which they differ is kept.
-    low, high = -1, 63
-    while high - low > 1:
-        middle = (low + high) // 2
-        if np.count_nonzero(differing >> middle) < most:
-            high = middle
-        else:
-            low = middle
-    return high
+def bits_to_drop(codes: Longs, part: Longs, most: int) -> Longs:
+    """The fewest low bits of each part that must go so that no more than `most` (>= 2) distinct codes of it remain.
+
+    `part` numbers them from 0, ascending. Neighbours stay apart as long as a bit in which they differ is kept.
+    """
+    parts = int(part.max(initial=-1)) + 1
+    codes = codes.copy()
+    for begin, end in pairwise(np.searchsorted(part, np.arange(parts + 1)).tolist()):
+        codes[begin:end].sort()
+    neighbours = part[1:] == part[:-1]
+    length = _bit_length((codes[1:] ^ codes[:-1])[neighbours])
+    apart = np.bincount(part[1:][neighbours] * _LENGTHS + length, minlength=parts * _LENGTHS).reshape(parts, _LENGTHS)
+    # How many neighbours of each part are still apart with so many bits dropped: those that differ in more.
+    left = apart[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+    return np.asarray((left[:, :63] >= most).sum(axis=1), np.int64)
+
+
+def _bit_length(numbers: Longs) -> Longs:
+    """How many bits each number takes; 64 where it is negative."""
+    high, low = numbers >> 32, numbers & 0xFFFFFFFF
+    length = np.where(high > 0, 32 + np.frexp(high.astype(np.float64))[1], np.frexp(low.astype(np.float64))[1])
+    return np.where(numbers < 0, 64, length).astype(np.int64)

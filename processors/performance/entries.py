@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from processors.base import Summary
+from processors.distinct import distinct
 from processors.durations import HOUR_US
 from processors.kernels import scores
+from processors.kernels.merging import merge
 from processors.rows import Bools, Index, Ints, Longs, Table
 
 # What an entry counts: a kind, and above it a number that says which.
@@ -63,8 +65,7 @@ def gathered(unit: Longs, what: Ints, code: Longs, value: Longs) -> Entries:
     if not _in_order(unit, what, code):
         order = np.lexsort((code, what, unit))
         unit, what, code, value = unit[order], what[order], code[order], value[order]
-    new = np.ones(len(unit), np.bool_)
-    new[1:] = (unit[1:] != unit[:-1]) | (what[1:] != what[:-1]) | (code[1:] != code[:-1])
+    new = _begins(unit, what, code)
     if new.all() and value.all():
         return Entries(unit, what, code, value)
     first = np.flatnonzero(new)
@@ -85,12 +86,16 @@ def _in_order(unit: Longs, what: Ints, code: Longs) -> bool:
 
 
 def merged(parts: Sequence[Entries]) -> Entries:
-    """All entries of the parts, added up."""
-    filled = [part for part in parts if len(part)]
-    if len(filled) <= 1:
-        return filled[0] if filled else NO_ENTRIES
-    together = Entries.concat(filled)
-    return gathered(together.unit, together.what, together.code, together.value)
+    """All entries of the parts, added up; the smallest first, so that each is gone over only a few times."""
+    filled = sorted((part for part in parts if len(part)), key=len)
+    if not filled:
+        return NO_ENTRIES
+    whole = filled[0]
+    for part in filled[1:]:
+        whole = Entries(
+            *merge(whole.unit, whole.what, whole.code, whole.value, part.unit, part.what, part.code, part.value)
+        )
+    return whole
 
 
 def cell_code(predicted: Ints, actual: Ints, same: Bools) -> Longs:
@@ -134,19 +139,40 @@ def coarsened(entries: Entries, most: int) -> Entries:
     """Gathered entries with at most `most` distinct scores (and as many errors) a unit; else as they are."""
     if len(entries) <= most:
         return entries
-    kind = entries.what % KINDS
+    rows = _of_runs(entries.unit, most)
+    kind = entries.what[rows] % KINDS
     scored = (kind == SCORE) | (kind == CLASS_SCORE) | (kind == ERROR)
+    rows, kind = rows[scored], kind[scored]
     # Both signs of a score are coarsened alike: they are ranked against each other.
-    family = np.where(kind == CLASS_SCORE, entries.what // KINDS // 2 * KINDS + kind, kind)
-    rows = np.flatnonzero(scored)
-    order = rows[np.lexsort((family[rows], entries.unit[rows]))]
-    same = (entries.unit[order][1:] == entries.unit[order][:-1]) & (family[order][1:] == family[order][:-1])
-    cuts = np.concatenate([[0], np.flatnonzero(~same) + 1, [len(order)]]) if len(order) else np.zeros(1, np.int64)
+    family = np.where(kind == CLASS_SCORE, entries.what[rows] // KINDS // 2 * KINDS + kind, kind)
+    order = np.lexsort((family, entries.unit[rows]))
+    rows, family = rows[order], family[order]
+    part = np.cumsum(_begins(entries.unit[rows], family)) - 1
+    size = np.bincount(part)
+    mine = size[part] > most if len(part) else np.zeros(0, np.bool_)
+    if not mine.any():
+        return entries
+    rows = rows[mine]
+    _, part = distinct(part[mine])
     code = entries.code.copy()
-    for part in np.flatnonzero(np.diff(cuts) > most).tolist():
-        mine = order[cuts[part] : cuts[part + 1]]
-        code[mine] = scores.coarsened(code[mine], scores.bits_to_drop(code[mine], most))
+    code[rows] = scores.coarsened(code[rows], scores.bits_to_drop(code[rows], part, most)[part])
     return gathered(entries.unit, entries.what, code, entries.value)
+
+
+def _begins(*columns: Any) -> Bools:
+    """Does a row differ from the one before it?"""
+    new = np.ones(len(columns[0]), np.bool_)
+    new[1:] = False
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    return new
+
+
+def _of_runs(unit: Longs, most: int) -> Longs:
+    """Positions of the rows of units (ascending) that have more than `most` of them."""
+    cuts = np.append(np.flatnonzero(_begins(unit)), len(unit))
+    sizes = np.diff(cuts)
+    return np.flatnonzero(np.repeat(sizes > most, sizes))
 
 
 def to_summary(entries: Entries) -> Summary:

@@ -22,6 +22,10 @@ PORTION = 100_000
 """Entries that are measured at a time, or those of one unit: it takes some 100 bytes for each."""
 
 
+Numbers = tuple[float, int, float, float, Mapping[str, Any]]
+"""Value, n, bounds and details of one series of one unit, as plain numbers: NaN where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What a unit is a reading of: its group, scope and bounds, and details that all its series share."""
@@ -80,8 +84,8 @@ def _readings(
             for place, excluded in zip(places, left_out, strict=True)
         ]
         for column in columns:
-            for row, at in enumerate(column.place.tolist()):
-                found[places[at]].append(heads[at].reading(column, row))
+            for at, numbers in zip(column.place.tolist(), _numbers(column), strict=True):
+                found[places[at]].append(heads[at].reading(column.series, numbers))
     return [reading for of_unit in found for reading in of_unit]
 
 
@@ -111,24 +115,28 @@ class _Head:
         }
         return cls(shared, details)
 
-    def reading(self, column: Column, row: int) -> Reading:
+    def reading(self, series: str, numbers: Numbers) -> Reading:
         """One series of the unit; what is not a finite number is undefined."""
-        value = _finite(column.value[row])
-        bounds = column.interval if value is not None else None
+        value, n, low, high, details = numbers
+        known = isfinite(value)
         return Reading(
-            series=column.series,
-            value=value,
-            n=int(column.n[row]),
-            low=_finite(bounds[0][row]) if bounds else None,
-            high=_finite(bounds[1][row]) if bounds else None,
-            details={**self.details, **column.details[row]} if column.details else self.details,
+            series=series,
+            value=value if known else None,
+            n=n,
+            low=low if known and isfinite(low) else None,
+            high=high if known and isfinite(high) else None,
+            details={**self.details, **details} if details else self.details,
             **self.shared,
         )
 
 
-def _finite(number: Any) -> float | None:
-    plain = float(number)
-    return plain if isfinite(plain) else None
+def _numbers(column: Column) -> Iterator[Numbers]:
+    """What a column says of each of its units."""
+    size = len(column.place)
+    low, high = (np.full(size, np.nan),) * 2 if column.interval is None else column.interval
+    values, lows, highs = (np.asarray(bounds, np.float64).tolist() for bounds in (column.value, low, high))
+    counts = np.asarray(column.n).astype(np.int64).tolist()
+    return zip(values, counts, lows, highs, column.details or [{}] * size, strict=True)
 
 
 def _measured(

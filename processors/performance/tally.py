@@ -67,6 +67,9 @@ class Tally:
         if not len(facts):
             return
         place, at, sign = self._members_of(facts)
+        if isinstance(what, int) and isinstance(code, int):
+            self._count_alike(what, code, place, sign)
+            return
         what, code = (np.broadcast_to(column, len(facts)) for column in (what, code))
         self._put(place, what[at].astype(np.int32), code[at].astype(np.int64), sign)
 
@@ -88,6 +91,13 @@ class Tally:
             filled % width + least,
             sums[filled].astype(np.int64),
         )
+
+    def _count_alike(self, what: int, code: int, place: Longs, sign: Longs) -> None:
+        """Count what is the same of all of them: it need not be sorted first."""
+        sums = np.bincount(place, sign, len(self.members.units)).astype(np.int64)
+        filled = np.flatnonzero(sums)
+        whats, codes = np.full(len(filled), what, np.int32), np.full(len(filled), code, np.int64)
+        self._put(filled, whats, codes, sums[filled])
 
     def _put(self, place: Longs, what: Ints, code: Longs, value: Longs) -> None:
         self._parts.append(Entries(self.members.units[place], what, code, value))

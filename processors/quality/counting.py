@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from processors.base import Summary, add_summaries
 from processors.distinct import counted
-from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, UNSEALED, UNSEEN, WIDTH, WRONG_TYPE
+from processors.kernels import binning
+from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, UNSEALED, WIDTH, WRONG_TYPE
 from processors.profile import Profile
 from processors.rows import Bools, Floats, Ints
 from processors.slices import PredictionRows
@@ -75,19 +76,9 @@ def merge(a: Summary, b: Summary) -> Summary:
 
 
 def _of_series(rows: PredictionRows, series: npt.NDArray[Any], size: int) -> dict[str, npt.NDArray[Any]]:
-    place = np.full(size, -1, np.int32)
-    place[series] = np.arange(len(series), dtype=np.int32)
-    at = place[rows.cells.series]
-    kept = np.flatnonzero(at >= 0)
-    at, bins = at[kept], rows.cells.bin[kept]
-    text = np.isnan(rows.cells.value[kept])
-    value = np.where(text, bins.astype(np.float64), rows.cells.value[kept])
-    flat = np.bincount(at.astype(np.int64) * WIDTH + bins, minlength=len(series) * WIDTH)
-    low, high = np.full(len(series), np.inf), np.full(len(series), -np.inf)
-    there = (bins >= BELOW) & ~(text & (bins == UNSEEN))
-    np.minimum.at(low, at[there], value[there])
-    np.maximum.at(high, at[there], value[there])
-    counts = flat.reshape(len(series), WIDTH).astype(np.int64)
+    cells, place = rows.cells, binning.places(series, size)
+    counts = binning.counts(cells.series, cells.bin, place, len(series))
+    low, high = binning.extremes(cells.series, cells.bin, cells.value, place, len(series))
     return {"cells": counts.sum(axis=1), "bins": counts, "low": low, "high": high}
 
 

@@ -47,13 +47,14 @@ def test_coarsening_twice_is_coarsening_once_by_the_greater(numbers: list[float]
     np.testing.assert_array_equal(twice, scores.coarsened(codes, max(first, second)))
 
 
-@given(PROBABILITIES, st.integers(2, 20))
-def test_no_more_bits_are_dropped_than_need_be(numbers: list[float], most: int) -> None:
-    """At most `most` codes remain, and with one bit more there would be too many."""
-    codes = scores.codes(np.array(numbers))
-    bits = scores.bits_to_drop(codes, most)
-    assert len(np.unique(scores.coarsened(codes, bits))) <= most
-    assert bits == 0 or len(np.unique(scores.coarsened(codes, bits - 1))) > most
+@given(st.lists(PROBABILITIES, min_size=1, max_size=4), st.integers(2, 20))
+def test_no_more_bits_are_dropped_than_need_be(parts: list[list[float]], most: int) -> None:
+    """At most `most` codes of each part remain, and with one bit more there would be too many, whatever the others."""
+    codes = [scores.codes(np.array(numbers)) for numbers in parts]
+    part = np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    for mine, bits in zip(codes, scores.bits_to_drop(np.concatenate(codes), part, most).tolist(), strict=True):
+        assert len(np.unique(scores.coarsened(mine, bits))) <= most
+        assert bits == 0 or len(np.unique(scores.coarsened(mine, bits - 1))) > most
 
 
 @given(st.lists(st.floats(-1e60, 1e60), min_size=1, max_size=60), st.integers(1, 42))

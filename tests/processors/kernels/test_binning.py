@@ -1,0 +1,50 @@
+"""What is in each series, in one pass: the compiled counts and their oracles in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.kernels import binning
+
+CELL = st.tuples(st.integers(0, 4), st.integers(0, binning.WIDTH - 1), st.floats(width=64))
+PLACE = binning.places(np.array([1, 2, 4]), 5)
+
+
+def _columns(cells: list[tuple[int, int, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    series, bins, value = ([cell[at] for cell in cells] for at in range(3))
+    return np.array(series, np.int32), np.array(bins, np.int32), np.array(value, np.float64)
+
+
+@given(st.lists(CELL))
+def test_cells_are_counted_by_series_and_bin(cells: list[tuple[int, int, float]]) -> None:
+    """Each cell of a wanted series counts once, in its bin."""
+    series, bins, _ = _columns(cells)
+    expected = np.zeros((3, binning.WIDTH), np.int64)
+    np.add.at(expected, (PLACE[series[PLACE[series] >= 0]], bins[PLACE[series] >= 0]), 1)
+    np.testing.assert_array_equal(binning.counts(series, bins, PLACE, 3), expected)
+
+
+@given(st.lists(CELL))
+def test_sums_are_those_of_numpy_to_the_last_bit(cells: list[tuple[int, int, float]]) -> None:
+    """Finite values alone, added in their order."""
+    series, _, value = _columns(cells)
+    mine = (PLACE[series] >= 0) & np.isfinite(value)
+    total, numbers = binning.sums(series, value, PLACE, 3)
+    np.testing.assert_array_equal(total, np.bincount(PLACE[series[mine]], value[mine], 3))
+    np.testing.assert_array_equal(numbers, np.bincount(PLACE[series[mine]], minlength=3))
+
+
+@given(st.lists(CELL))
+def test_extremes_are_of_values_that_are_known(cells: list[tuple[int, int, float]]) -> None:
+    """Numbers of their type, in or out of range, and the bins of known categories."""
+    series, bins, value = _columns(cells)
+    text = np.isnan(value)
+    there = (PLACE[series] >= 0) & (bins >= binning.BELOW) & ~(text & (bins == binning.UNSEEN))
+    least, greatest = np.full(3, np.inf), np.full(3, -np.inf)
+    one = np.where(text, bins.astype(np.float64), value)[there]
+    np.minimum.at(least, PLACE[series[there]], one)
+    np.maximum.at(greatest, PLACE[series[there]], one)
+    found = binning.extremes(series, bins, value, PLACE, 3)
+    np.testing.assert_array_equal(found, (least, greatest))
