@@ -14,8 +14,8 @@ import numpy as np
 from processors.base import State
 from processors.estimation import counts
 from processors.estimation.calibration import Calibration
-from processors.performance.entries import Entries
-from processors.rows import Longs
+from processors.performance.entries import Entries, group_of
+from processors.rows import Bools, Ints, Longs
 
 _SETTLED = 16_000
 """Labels from which on a frozen calibration is not replaced."""
@@ -32,36 +32,39 @@ def due(state: State, base: int, labels: int, fewest: int) -> bool:
     return before < _SETTLED and labels >= max(fewest, 2 * before)
 
 
-def freeze(state: State, base: int, learnt: Entries, labels: int, *, joint: bool) -> None:
-    """Let expected errors of a version be counted by what was learnt so far."""
-    owner = np.full(len(learnt), base, np.int64)
-    calibration = Calibration.of(owner, learnt, np.full(len(learnt), joint))
+def freeze(state: State, bases: Ints, learnt: Entries, labels: Longs, joint: Bools) -> None:
+    """Let expected errors of these versions (ascending) be counted by what was learnt of them so far.
+
+    `labels` are how many that rests on, `joint` says which are binary.
+    """
+    owner = group_of(learnt.unit)
+    calibration = Calibration.of(owner, learnt, joint[np.searchsorted(bases, owner)])
     rate = calibration.hits[calibration.block] / calibration.size[calibration.block]
-    facet = calibration.curve & ((1 << 16) - 1)
-    parts = [_rows(base, facet, calibration.code, np.where(counts.is_said(facet), 1 - rate, rate), joint)]
-    if joint:
-        shared = counts.is_scored(facet)
-        parts.append(_rows(base, facet[shared] + 1, calibration.code[shared], 1 - rate[shared], joint))
-    kept = _without(state["table"], base)
-    table = {name: np.concatenate([kept[name], *(part[name] for part in parts)]) for name in kept}
+    owner, facet = calibration.curve >> 16, calibration.curve & ((1 << 16) - 1)
+    said, both = counts.is_said(facet), joint[np.searchsorted(bases, owner)]
+    # Of a multiclass model only the predicted class decides; of a binary one both sides of a score are in one curve.
+    alone, shared = said | both, both & counts.is_scored(facet)
+    kept = _without(state["table"], bases)
+    fresh = {
+        "id": counts.table_id(
+            np.concatenate([owner[alone], owner[shared]]), np.concatenate([facet[alone], facet[shared] + 1])
+        ),
+        "code": np.concatenate([calibration.code[alone], calibration.code[shared]]),
+        "doubt": np.concatenate([np.where(said, 1 - rate, rate)[alone], 1 - rate[shared]]),
+    }
+    table = {name: np.concatenate([kept[name], fresh[name]]) for name in kept}
     order = np.lexsort((table["code"], table["id"]))
     state["table"] = {name: column[order] for name, column in table.items()}
-    state["size"][base] = labels
+    state["size"] |= dict(zip(bases.tolist(), labels.tolist(), strict=True))
 
 
 def forget(state: State, groups: frozenset[int]) -> None:
     """Drop the frozen calibrations of these versions."""
-    for base in sorted(groups):
-        if state["size"].pop(base, None) is not None:
-            state["table"] = _without(state["table"], base)
+    gone = [base for base in sorted(groups) if state["size"].pop(base, None) is not None]
+    if gone:
+        state["table"] = _without(state["table"], np.array(gone, np.int32))
 
 
-def _rows(base: int, facet: Longs, code: Longs, doubt: Any, joint: bool) -> dict[str, Any]:
-    """Rows of a table; of a multiclass model only the predicted class decides."""
-    mine = np.full(len(facet), True) if joint else counts.is_said(facet)
-    return {"id": counts.table_id(np.int64(base), facet[mine]), "code": code[mine], "doubt": doubt[mine]}
-
-
-def _without(table: dict[str, Any], base: int) -> dict[str, Any]:
-    other = table["id"] >> 16 != base
+def _without(table: dict[str, Any], bases: Ints) -> dict[str, Any]:
+    other = ~np.isin(table["id"] >> 16, bases)
     return {name: column[other] for name, column in table.items()}

@@ -34,6 +34,7 @@ from processors.performance import entries as cube
 from processors.performance.entries import Entries, Shelf
 from processors.profile import BINARY, Profile
 from processors.registry import register
+from processors.rows import Longs
 from processors.slices import BothRows
 from processors.windows import Due
 
@@ -196,19 +197,22 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
             verdict.findings.append(alert(self.name, change, context.profile, why))
 
     def _learn(self, state: State, outcomes: Entries, profile: Profile, waiting: bool = True) -> None:
-        for base in self._memory.learn(state, outcomes, profile, waiting=waiting).tolist():
-            self._freeze(state, base, profile)
+        self._freeze(state, self._memory.learn(state, outcomes, profile, waiting=waiting), profile)
 
-    def _freeze(self, state: State, base: int, profile: Profile) -> None:
-        labels = int(state["labels"][base])
-        if not doubts.due(state["doubts"], base, labels, self.settings.alert_labels):
+    def _freeze(self, state: State, bases: Longs, profile: Profile) -> None:
+        """Freeze (anew) what is due, but of no version of which an alert fires: all that it was judged by is over."""
+        labels, fewest = state["labels"], self.settings.alert_labels
+        found = [base for base in bases.tolist() if doubts.due(state["doubts"], base, int(labels[base]), fewest)]
+        if not found:
             return
-        groups = np.flatnonzero(profile.group_base == base).astype(np.int32)
-        if self._detector.firing(state["drift"], groups).any():
+        groups = np.flatnonzero(np.isin(profile.group_base, found)).astype(np.int32)
+        firing = profile.group_base[groups[self._detector.firing(state["drift"], groups)]]
+        due = np.setdiff1d(found, firing).astype(np.int32)
+        if not len(due):
             return
-        learnt = self._memory.known_of(state, np.array([base], np.int32))
-        doubts.freeze(state["doubts"], base, learnt, labels, joint=profile.task(base) == BINARY)
-        self._detector.forget(state["drift"], frozenset(groups.tolist()))
+        joint = np.array([profile.task(base) == BINARY for base in due.tolist()])
+        doubts.freeze(state["doubts"], due, self._memory.known_of(state, due), labels[due], joint)
+        self._detector.forget(state["drift"], frozenset(groups[np.isin(profile.group_base[groups], due)].tolist()))
 
     def _check(self, state: State, context: Judging, verdict: Verdict) -> None:
         """Compare estimates with what their labels showed."""
