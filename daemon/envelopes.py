@@ -52,6 +52,8 @@ def _digest(said: bytes) -> str:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """A value as JSON has it, bounded: numpy's types as Python's, what is not finite as None, keys as texts."""
+    if type(value) is float:  # by far the most
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, _SCALARS):
         return _plain_scalar(value)
     if depth >= _DEEPEST:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from processors.base import State
 from processors.kernels.binning import NUMERIC
@@ -53,20 +54,28 @@ def columns_of(profile: Profile, group: int) -> list[int]:
     return [number for _, number in sorted(of.items()) if profile.series_type[number] == NUMERIC]
 
 
-def planted(forests: State, at: int, group: int, key: GroupKey, series: list[int]) -> State:
-    """The forests with a new one at place `at`, which has seen nothing."""
-    start = int(forests["end"][at - 1]) if at else 0
-    end = np.insert(forests["end"], at, start)
-    end[at:] += len(series)
+def planted(forests: State, groups: list[int], keys: list[GroupKey], series: list[list[int]]) -> State:
+    """The forests with new ones of these groups among them, which have seen nothing. All are copied, once."""
+    order = np.argsort(np.concatenate([forests["group"], groups]), kind="stable")
+    seeds = [text_hash(f"{key.model}\x00{key.version}") for key in keys]
+    old = [_series(forests, at) for at in range(len(forests["group"]))]
+    columns = [*old, *(np.array(numbers, np.int32) for numbers in series)]
+    columns = [columns[at] for at in order.tolist()]
+    names = [*forests["names"], *map(_names, keys)]
     return {
-        "group": np.insert(forests["group"], at, group),
-        "names": [*forests["names"][:at], [key.model, key.version], *forests["names"][at:]],
-        "seed": np.insert(forests["seed"], at, np.uint64(text_hash(f"{key.model}\x00{key.version}"))),
-        "series": np.insert(forests["series"], start, series),
-        "end": end,
-        "leaves": np.insert(forests["leaves"], at, 0, axis=0),
-        "rows": np.insert(forests["rows"], at, 0),
+        "group": np.concatenate([forests["group"], np.array(groups, np.int32)])[order],
+        "names": [names[at] for at in order.tolist()],
+        "seed": np.concatenate([forests["seed"], np.array(seeds, np.uint64)])[order],
+        "series": np.concatenate(columns),
+        "end": np.cumsum([len(numbers) for numbers in columns], dtype=np.int64),
+        "leaves": with_new(forests["leaves"], len(groups), 0)[order],
+        "rows": with_new(forests["rows"], len(groups), 0)[order],
     }
+
+
+def with_new(column: npt.NDArray[Any], size: int, value: int) -> npt.NDArray[Any]:
+    """A column of forests with so many more at its end."""
+    return np.concatenate([column, np.full((size, *column.shape[1:]), value, column.dtype)])
 
 
 def take(forests: State, kept: Any) -> State:

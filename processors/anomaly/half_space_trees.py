@@ -183,14 +183,15 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
     def _plant(self, state: State, keys: Ints, profile: Profile) -> None:
         """Give a forest to each version whose features have been sealed since it was last seen."""
         have = set(state["forests"]["group"].tolist())
-        for group in keys.tolist():
-            series = forests.columns_of(profile, group) if group not in have else []
-            if series:
-                at = int(np.searchsorted(state["forests"]["group"], group))
-                state["forests"] = forests.planted(state["forests"], at, group, profile.groups[group], series)
-                state["forming"] = np.insert(state["forming"], at, 0, axis=0)
-                state["forming_rows"] = np.insert(state["forming_rows"], at, 0)
-                state["resting"] = np.insert(state["resting"], at, -1)
+        found = {group: forests.columns_of(profile, group) for group in keys.tolist() if group not in have}
+        groups = [group for group, series in found.items() if series]
+        if not groups:
+            return
+        order = np.argsort(np.concatenate([state["forests"]["group"], groups]), kind="stable")
+        for name, value in (("forming", 0), ("forming_rows", 0), ("resting", -1)):
+            state[name] = forests.with_new(state[name], len(groups), value)[order]
+        of_groups = [profile.groups[group] for group in groups]
+        state["forests"] = forests.planted(state["forests"], groups, of_groups, [found[group] for group in groups])
 
     def _readings(self, due: Due, profile: Profile) -> list[Reading]:
         readings = []

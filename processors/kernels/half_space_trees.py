@@ -20,7 +20,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from processors.rows import Floats, Ints
@@ -44,13 +43,18 @@ def grow(seed: int, columns: int, trees: int, height: int) -> tuple[Ints, Floats
     return features, thresholds
 
 
-def node_masses(leaves: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Mass of every node in heap order, shape (..., 2^(h + 1) - 1), from those of the leaves, shape (..., 2^h)."""
-    levels = [leaves]
-    while levels[-1].shape[-1] > 1:
-        below = levels[-1]
-        levels.append((below[..., 0::2] + below[..., 1::2]).astype(np.int32))
-    return np.concatenate(levels[::-1], axis=-1)
+@njit(cache=True)
+def node_masses(leaves: Any) -> Any:
+    """Mass of every node in heap order, shape (forests, trees, 2^(h + 1) - 1), from that of leaves, (..., 2^h)."""
+    forests, trees, width = leaves.shape
+    masses = np.empty((forests, trees, 2 * width - 1), np.int32)
+    for forest in range(forests):
+        for tree in range(trees):
+            mass = masses[forest, tree]
+            mass[width - 1 :] = leaves[forest, tree]
+            for node in range(width - 2, -1, -1):
+                mass[node] = mass[2 * node + 1] + mass[2 * node + 2]
+    return masses
 
 
 @njit(cache=True)

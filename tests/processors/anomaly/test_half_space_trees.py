@@ -175,9 +175,8 @@ def test_a_number_given_to_another_version_gets_no_foreign_scores() -> None:
 def test_forgetting_one_forest_leaves_the_others() -> None:
     """Numbers, series and masses of the rest stay together."""
     shape = forests.Shape(2, 1)
-    planted = forests.planted(forests.empty(shape), 0, 7, GroupKey("b", "1"), [4, 5])
-    planted = forests.planted(planted, 0, 3, GroupKey("a", "1"), [1, 2, 3])
-    planted = forests.planted(planted, 2, 9, GroupKey("c", "1"), [6])
+    planted = forests.planted(forests.empty(shape), [7], [GroupKey("b", "1")], [[4, 5]])
+    planted = forests.planted(planted, [3, 9], [GroupKey("a", "1"), GroupKey("c", "1")], [[1, 2, 3], [6]])
     planted = forests.with_masses(planted, np.array([2]), np.full((1, 2, 2), 5), np.array([10]))
     kept = forests.take(planted, np.array([0, 2]))
     assert kept["names"] == [["a", "1"], ["c", "1"]]

@@ -45,7 +45,7 @@ def walk_matrix(points: Any, features: Any, thresholds: Any, leaves: Any, window
         columns,
         features[None],
         thresholds[None],
-        node_masses(leaves)[None],
+        node_masses(leaves[None]),
         np.array([window]),
     )
 
@@ -78,7 +78,7 @@ def test_masses_are_rivers() -> None:
         model.learn_one(dict(enumerate(point)))
     _, leaves = walk_matrix(points, features, thresholds, np.zeros((4, 64), np.int32), 0)
     breadth_first = [[node.l_mass for node in root.iter_bfs()] for root in model.trees]
-    assert node_masses(leaves[0]).tolist() == breadth_first
+    assert node_masses(leaves)[0].tolist() == breadth_first
 
 
 def test_an_absent_value_follows_the_greater_sealed_mass() -> None:
@@ -86,7 +86,7 @@ def test_an_absent_value_follows_the_greater_sealed_mass() -> None:
     features, thresholds = grow(5, 2, 3, 4)
     points = np.random.default_rng(3).beta(2, 8, (500, 2))
     _, formed = walk_matrix(points, features, thresholds, np.zeros((3, 16), np.int32), 0)
-    masses = node_masses(formed[0])
+    masses = node_masses(formed)[0]
     _, leaves = walk_matrix(np.full((1, 2), np.nan), features, thresholds, formed[0], 500)
     for tree in range(3):
         node = 0
