@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from processors.distinct import ascending, counted, distinct
@@ -14,7 +17,7 @@ from processors.distinct import ascending, counted, distinct
 def test_values_are_told_apart_as_numpy_does(dtype: type, low: int, spread: int, size: int) -> None:
     """Values, places, counts and order are numpy's, type included, near to each other or far apart, few or many."""
     drawn = np.random.default_rng(size).integers(low, low + spread, size)
-    values = (np.abs(drawn) if dtype is np.uint64 else drawn).astype(dtype)
+    values: npt.NDArray[Any] = (np.abs(drawn) if dtype is np.uint64 else drawn).astype(dtype)
     unique, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     for found, expected in zip((*distinct(values), *counted(values)), (unique, place, unique, counts), strict=True):
         np.testing.assert_array_equal(found, expected)
