@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import FileSink, SinkSpec, StdoutSink
-from daemon import kernel_cache, reading, settings, suite
+from daemon import kernel_cache, reading, settings, suite, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -22,6 +23,7 @@ from daemon.alerts.rules import Rules
 from daemon.checkpoint import Direct, Durable
 from daemon.clocks import Clocks
 from daemon.codecs import codecs
+from daemon.decode import Bounds, Decoder
 from daemon.explain.configured import explainer
 from daemon.explain.explainer import Explainer
 from daemon.intake import Revoked
@@ -36,7 +38,6 @@ from daemon.sinks.base import Sink, Surroundings
 from daemon.sources.base import Source
 from daemon.state.outbox import Outbox
 from daemon.state.store import Store
-from daemon.warming import Handful
 from daemon.watch import Watch
 from processors.packing import unpack
 from processors.profile import Profile
@@ -139,13 +140,20 @@ def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
     kernel_cache.load_without_blas()
-    parts, _ = assemble(
-        Config(), Handful(), Direct(dict.fromkeys((ALERTS, READINGS, DEAD_LETTERS), ())), None, wall=None,
-        on_notice=_unheard,
-    )  # fmt: skip
+    if not warming.reading_is_compiled():
+        with warming.reading_compiled_aside(stop):
+            _watch_a_handful(stop, read_by_loop=False)
+    _watch_a_handful(stop)
+    log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
+
+
+def _watch_a_handful(stop: Callable[[], bool], *, read_by_loop: bool = True) -> None:
+    unsent = Direct(dict.fromkeys((ALERTS, READINGS, DEAD_LETTERS), ()))
+    parts, _ = assemble(Config(), warming.Handful(), unsent, None, wall=None, on_notice=_unheard)
+    if not read_by_loop:
+        parts = replace(parts, decoder=Decoder({}, warming.Parsed(), parts.clocks, Bounds()))
     with closing(Pipeline(parts)) as pipeline:
         pipeline.run(stop)
-    log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
 
 
 def assemble(

@@ -2,7 +2,7 @@
 
 Numba keeps them beside the source, else in the user's cache, else where NUMBA_CACHE_DIR says; with none of them
 writable, as in a read-only image without a home, it refuses to be imported. Then a new folder serves this one process:
-each start compiles anew, in about twenty seconds. The image points NUMBA_CACHE_DIR at the volume of the state.
+each start compiles anew, in less than twenty seconds. The image points NUMBA_CACHE_DIR at the volume of the state.
 
 And what numba need not load with them.
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "NUMBA_CACHE_DIR"
 _BESIDE = Path(__file__).resolve().parents[1] / "processors" / "kernels" / "__pycache__"
@@ -28,6 +29,11 @@ def ensure(environment: MutableMapping[str, str] = os.environ, usual: Iterable[P
     places = (_BESIDE, _users(environment)) if usual is None else usual
     if not environment.get(VARIABLE) and not any(map(writable, places)):
         environment[VARIABLE] = tempfile.mkdtemp(prefix="vigil-kernels-")
+
+
+def keeps(loop: Any) -> bool:
+    """Whether a function compiled with `cache=True` is kept, of this or of an older source."""
+    return any(Path(loop.stats.cache_path).glob(f"*.{loop.py_func.__name__}-*.nbi"))
 
 
 def load_without_blas() -> None:

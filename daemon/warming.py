@@ -1,24 +1,64 @@
 """Every compiled kernel, loaded or compiled before the first record: a handful of events through a throwaway pipeline.
 
-Numba loads a kernel when it is first called: some two seconds in all from its cache and half a minute without one,
-which would otherwise hold up the stream in the middle of its first panes.
+Numba loads a kernel when it is first called: most of a second in all from its cache and half a minute without one,
+which would otherwise hold up the stream in the middle of its first panes. Without a cache a second process compiles
+the loop that reads JSON, the largest by far, while this one compiles all else: `python -m daemon.warming`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
 
+from daemon import kernel_cache
+from daemon.codecs.native import Native
+from daemon.decode.batch import Bounds
+from daemon.decode.scanning.events import scan
+from daemon.decode.scanning.scanner import Scanner
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Source
+from processors.rows import Names
 
 _PARTITION = Partition("warming", 0)
 _PANES, _IN_EACH = 6, 180
 _APART_MS = 13 * 3_600_000
 """So many that the ledger's index grows; panes so far apart that what they hold is enough for a version's coordinates
 to be sealed, and its forest planted."""
+
+
+class Parsed(Native):
+    """Native JSON that is not read by the compiled loop."""
+
+    plain = False
+
+
+def reading_is_compiled() -> bool:
+    """Whether the loop that reads JSON need not be compiled."""
+    return kernel_cache.keeps(scan)
+
+
+@contextmanager
+def reading_compiled_aside(stop: Callable[[], bool]) -> Iterator[None]:
+    """Have a second process compile the loop that reads JSON, and wait for that at the end, unless told to stop."""
+    command = [sys.executable, "-P", "-m", __name__]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as aside:  # noqa: S603 - ourselves
+        try:
+            yield
+            while aside.poll() is None and not stop():
+                with suppress(subprocess.TimeoutExpired):
+                    aside.wait(0.1)
+        finally:
+            aside.kill()
+
+
+def _read_handful() -> None:
+    kernel_cache.load_without_blas()
+    Scanner(Bounds()).scan(list(map(orjson.dumps, _events(0))), Names())
 
 
 class Handful(Source):
@@ -76,3 +116,7 @@ def _events(pane: int) -> list[dict[str, Any]]:
         )  # fmt: skip
         found.append({"type": "label", "id": f"{pane - 1}-{n}", "label": n % 2, **named})
     return [*found, found[0], found[1] | {"label": 1, "ts": found[-1]["ts"]}]
+
+
+if __name__ == "__main__":
+    _read_handful()

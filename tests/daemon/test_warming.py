@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import psutil
+
+from daemon import warming
+
 COMPILED = """
 import gc, sys, tempfile
 from contextlib import closing
@@ -44,3 +48,12 @@ def test_a_stream_finds_every_kernel_loaded() -> None:
 def test_without_it_the_stream_would_wait() -> None:
     """The measure sees what it is for."""
     assert len(compiled_late("cold")) >= 5
+
+
+def test_what_a_second_process_compiles_is_not_waited_for_by_one_that_stops() -> None:
+    """A daemon that is told to stop while it starts does so, and leaves no process behind."""
+    before = set(psutil.Process().children())
+    with warming.reading_compiled_aside(lambda: True):
+        (aside,) = set(psutil.Process().children()) - before
+        assert "daemon.warming" in aside.cmdline()
+    assert not aside.is_running()

@@ -39,6 +39,7 @@ def columnar(consumer: Any) -> None:
     fetcher = getattr(consumer, "_fetcher", None)
     if isinstance(fetcher, Fetcher) and all(hasattr(owner, name) for owner, names in _NEEDED for name in names):
         fetcher.PartitionRecords = _PartitionRecords
+        locate(np.frombuffer(b"", np.uint8), 0, 0)  # compiled or loaded now, not when the first batch has come
     else:
         log.warning("an unknown release of kafka-python: records are read one by one")
 
