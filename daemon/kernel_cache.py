@@ -32,8 +32,10 @@ def ensure(environment: MutableMapping[str, str] = os.environ, usual: Iterable[P
 
 
 def keeps(loop: Any) -> bool:
-    """Whether a function compiled with `cache=True` is kept, of this or of an older source."""
-    return any(Path(loop.stats.cache_path).glob(f"*.{loop.py_func.__name__}-*.nbi"))
+    """Whether a function with `cache=True` was compiled since its source was written."""
+    written = Path(loop.py_func.__code__.co_filename).stat().st_mtime
+    kept = Path(loop.stats.cache_path).glob(f"*.{loop.py_func.__name__}-*.nbi")
+    return any(each.stat().st_mtime > written for each in kept)
 
 
 def load_without_blas() -> None:

@@ -58,3 +58,22 @@ print(njit(lambda x: np.dot(x, x))(np.ones(2)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "2.0"]
+
+
+def test_what_is_kept_of_an_older_source_is_as_good_as_nothing(tmp_path: Path) -> None:
+    """Numba compiles it anew, so a start is as long as the first one was."""
+    source = tmp_path / "loops.py"
+    source.write_text("from numba import njit\n\n@njit(cache=True)\ndef one_more(x):\n    return x + 1\n")
+    script = "import loops; from daemon import kernel_cache as k; print(k.keeps(loops.one_more), loops.one_more(1))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+
+    def told() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert [told(), told()] == ["False 2", "True 2"]
+    later = source.stat().st_mtime + 60
+    os.utime(source, (later, later))
+    assert told() == "False 2"
