@@ -50,6 +50,10 @@ class Moments(Table):
     timeless: Bools
     """Those that have no time."""
 
+    def ts_or(self, otherwise: Longs) -> Longs:
+        """What the events say themselves, and `otherwise` of those that say nothing."""
+        return np.where(self.ts < 0, otherwise, self.ts)
+
 
 class Batch:
     """The events of one run, and what was refused of it.

@@ -123,7 +123,7 @@ class Decoder:
             Predictions(
                 refs_of(run, events.record, events.index),
                 moments.time,
-                np.where(moments.ts < 0, moments.time, moments.ts),
+                moments.ts_or(moments.time),
                 moments.clock,
                 moments.flags,
                 events.model,
@@ -151,7 +151,7 @@ class Decoder:
             Labels(
                 refs_of(run, events.record, events.index),
                 moments.clock,
-                np.where(moments.ts < 0, moments.clock, moments.ts),
+                moments.ts_or(moments.clock),
                 moments.flags,
                 events.model,
                 _keys(events.id, events.model),
@@ -192,7 +192,7 @@ class Decoder:
         return Predictions(
             part.refs(),
             moments.time,
-            np.where(moments.ts < 0, moments.time, moments.ts),
+            moments.ts_or(moments.time),
             moments.clock,
             moments.flags,
             model,
@@ -222,7 +222,7 @@ class Decoder:
         return Labels(
             part.refs(),
             moments.clock,
-            np.where(moments.ts < 0, moments.clock, moments.ts),
+            moments.ts_or(moments.clock),
             moments.flags,
             model,
             _keys(map(str.encode, ids), model),
@@ -242,7 +242,7 @@ class Decoder:
         return Signals(
             part.refs(),
             moments.time,
-            np.where(moments.ts < 0, moments.time, moments.ts),
+            moments.ts_or(moments.time),
             moments.flags,
             self._words.texts(part.names("model"), names),
             self._words.texts(part.names("version"), names),
