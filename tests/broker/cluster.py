@@ -12,6 +12,9 @@ from kafka.errors import KafkaError
 
 from daemon.kafka_client import opened
 
+_GONE_S = 120.0
+"""How long a topic may take to go."""
+
 
 class Produced(NamedTuple):
     """Where a message ended up."""
@@ -61,6 +64,22 @@ class Cluster:
     def new_topic(self, stem: str = "topic", partitions: int = 1, **configs: str) -> str:
         """Create a topic that no other test has. Returns its name."""
         return self.create_topic(f"{stem}-{uuid.uuid4().hex[:10]}", partitions, **configs)
+
+    def recreate_topic(self, name: str, **configs: str) -> None:
+        """Delete a topic and make it again, of one partition. Raises `TimeoutError` if it is never gone."""
+        with self.admin() as admin:
+            admin.delete_topics([name])
+            give_up = time.monotonic() + _GONE_S
+            while name in admin.list_topics():
+                if time.monotonic() > give_up:
+                    raise TimeoutError(f"{name} is still there {_GONE_S:.0f} s after it was deleted")
+                time.sleep(0.1)
+        self.create_topic(name, 1, **configs)
+
+    def delete_records(self, topic: str, before: int) -> None:
+        """Delete the first partition's records below an offset, as retention would."""
+        with self.admin() as admin:
+            admin.delete_records({TopicPartition(topic, 0): before})
 
     def produce(
         self, topic: str, values: Iterable[bytes], *, partition: int | None = None, **settings: Any

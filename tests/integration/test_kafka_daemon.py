@@ -7,105 +7,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from kafka import TopicPartition
 
 from daemon import exits
 from tests.broker import Broker, Cluster
 from tests.conftest import NewTopic
-from tests.daemon.commands.vigild import vigild
 from tests.integration.daemons import PATIENCE_S, Daemon, running
-from tests.integration.fleet import START_S, encoded, events
-from tests.integration.running import produce, said
-
-KEEP: dict[str, Any] = {"retention.ms": "-1"}
-"""The events are of another day."""
-
-
-@pytest.fixture(params=["kafka-python", "confluent"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """Each client library that there is."""
-    return str(request.param)
-
-
-def configure(folder: Path, brokers: str, topic: str, transport: str = "kafka-python", more: str = "") -> None:
-    """A daemon's configuration; what leaves goes to files beside it. `more` are further settings of `kafka`."""
-    group = topic.partition(",")[0]
-    kafka = f"brokers: ['{brokers}'], topics: [{topic}], group: {group}, transport: {transport}"
-    (folder / "vigil.yaml").write_text(
-        f"""
-kafka: {{{kafka}, {more}}}
-sinks:
-  alerts: [{{file: {{path: alerts.ndjson}}}}]
-  readings: [{{file: {{path: readings.ndjson}}}}]
-  dead_letters: [{{file: {{path: dead.ndjson}}}}]
-state: {{path: state, commit_interval: {{min: 200ms, max: 1s}}}}
-time: {{idle_after: 1s, max_skew: 1h, pane: 1s, lateness: 1s}}
-http: {{port: 0}}
-log: {{format: json}}
-"""
-    )
-
-
-def quick(transport: str, **ms: int) -> str:
-    """Times of a consumer, by its library's names, for `configure`."""
-    renamed = {"metadata": "metadata_max_age_ms", "session": "session_timeout_ms", "poll": "max_poll_interval_ms"}
-    names = {"confluent": {"metadata": "topic.metadata.refresh.interval.ms"}}.get(transport, {})
-    dotted = "_" if transport == "kafka-python" else "."
-    options = {names.get(name, renamed.get(name, name).replace("_", dotted)): value for name, value in ms.items()}
-    return f"consumer: {orjson.dumps(options).decode()}"
-
-
-def messages(topic: str, count: int, first: int = 0, partitions: int = 1) -> list[tuple[str, int, int, bytes]]:
-    """Some of the fleet's records, for `produce`."""
-    rows = events(models=2, count=first + count)[first : first + count]
-    return [(topic, place % partitions, ms, encoded(event)) for place, (ms, event) in enumerate(rows)]
-
-
-def outgoing(folder: Path, name: str) -> list[dict[str, Any]]:
-    """What was written so far, in whole lines."""
-    path = folder / f"{name}.ndjson"
-    return said(path.read_bytes().rpartition(b"\n")[0]) if path.exists() else []
-
-
-def gap_alerts(folder: Path) -> list[dict[str, Any]]:
-    """Alerts about what was never read, in order."""
-    return [alert for alert in outgoing(folder, "alerts") if alert.get("series") == "gap"]
-
-
-def read_to(daemon: Daemon, offsets: int) -> None:
-    """Wait until the positions of all partitions sum up to this and nothing of it waits in a pane."""
-
-    def there() -> bool:
-        position = daemon.metric("vigil_position")
-        assert position <= offsets
-        return position == offsets and daemon.metric("vigil_open_rows") == 0
-
-    daemon.until(there)
-
-
-def counted(daemon: Daemon, events: int) -> None:
-    """So many events are in the accounts, once their panes have closed."""
-    daemon.until(lambda: daemon.metric("vigil_events_received_total") >= events)
-    assert daemon.metric("vigil_events_received_total") == events
-
-
-def delete_records(broker: Cluster, topic: str, before: int) -> None:
-    """Delete a partition's records below an offset, as retention would."""
-    with broker.admin() as admin:
-        admin.delete_records({TopicPartition(topic, 0): before})
-
-
-def recreate(broker: Cluster, topic: str) -> None:
-    """Delete a topic and make it again."""
-    with broker.admin() as admin:
-        admin.delete_topics([topic])
-        give_up = time.monotonic() + PATIENCE_S
-        while topic in admin.list_topics():
-            assert time.monotonic() < give_up
-            time.sleep(0.1)
-    broker.create_topic(topic, **KEEP)
+from tests.integration.running import produce
+from tests.integration.watched import (
+    KEEP,
+    configure,
+    counted,
+    duplicates,
+    gap_alerts,
+    messages,
+    outgoing,
+    quick,
+    read_to,
+)
 
 
 def assert_gap(folder: Path, daemon: Daemon, topic: str, **expected: Any) -> None:
@@ -131,7 +51,7 @@ def test_retention_that_ate_the_offset_while_it_was_stopped(
         read_to(daemon, 300)
         daemon.stop()
     produce(broker.bootstrap, messages(topic, 300, first=300))
-    delete_records(broker, topic, 520)
+    broker.delete_records(topic, 520)
     with running(tmp_path) as daemon:
         read_to(daemon, 600)
         assert_gap(tmp_path, daemon, topic, expected=300, found=520, reason="retention")
@@ -150,79 +70,13 @@ def test_retention_that_overtakes_it_while_it_runs(
         read_to(daemon, 300)
         daemon.process.send_signal(signal.SIGSTOP)
         produce(broker.bootstrap, messages(topic, 2_700, first=300))
-        delete_records(broker, topic, 2_900)
+        broker.delete_records(topic, 2_900)
         daemon.process.send_signal(signal.SIGCONT)
         read_to(daemon, 3_000)
         (alert,) = daemon.until(lambda: [each for each in gap_alerts(tmp_path) if each["state"] == "firing"])
         evidence = alert["evidence"]
         assert (evidence["reason"], evidence["found"]) == ("retention", 2_900)
         assert daemon.metric("vigil_events_received_total") + alert["value"] == 3_000
-
-
-def test_a_dump_says_what_retention_has_eaten(broker: Cluster, new_topic: NewTopic, tmp_path: Path) -> None:
-    """Exit 65, a line in the dump and a warning with the number of offsets; a replay warns again. What the run itself
-    had missed doesn't count.
-    """
-    topic = new_topic("partly", **KEEP)
-    configure(tmp_path, broker.bootstrap, topic)
-    for first, kept in ((0, 0), (300, 400)):
-        produce(broker.bootstrap, messages(topic, 300, first=first))
-        delete_records(broker, topic, kept)
-        with running(tmp_path) as daemon:
-            read_to(daemon, first + 300)
-            daemon.stop()
-    whole = vigild("dump", "-o", "partly.ndjson", cwd=tmp_path)
-    assert whole.returncode == exits.DATA
-    assert "300 offsets" in whole.stderr
-    delete_records(broker, topic, 450)
-    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
-    assert told.returncode == exits.DATA
-    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
-    (missing,) = [line for line in lines if line.get("control") == "missing"]
-    assert (missing["expected"], missing["found"], missing["offsets"]) == (0, 450, 350)
-    assert [line["offset"] for line in lines if "value" in line] == list(range(450, 600))
-    again = vigild("replay", "-c", "vigil.yaml", "--input", "dump.ndjson", cwd=tmp_path)
-    assert again.returncode == exits.OK
-    assert "the dump is not whole" in again.stderr
-
-
-def test_a_dump_begins_where_the_run_began(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
-) -> None:
-    """With `start: latest` the run had not read what was there before, so its replay must not either."""
-    topic = new_topic("late", **KEEP)
-    configure(tmp_path, broker.bootstrap, topic, transport, "start: latest")
-    produce(broker.bootstrap, messages(topic, 100))
-    with running(tmp_path) as daemon:
-        daemon.until(lambda: daemon.metric("vigil_position") == 100)
-        produce(broker.bootstrap, messages(topic, 200, first=100))
-        read_to(daemon, 300)
-        counted(daemon, 200)
-        daemon.stop()
-    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
-    assert told.returncode == exits.OK, told.stderr
-    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
-    assert [line["offset"] for line in lines if "value" in line] == list(range(100, 300))
-
-
-def test_a_dump_of_a_topic_made_anew_says_that_nothing_is_left(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path
-) -> None:
-    """It doesn't take the new topic's records for those that were consumed, nor wait for as many to come."""
-    topic = new_topic("gone", 2, **KEEP)
-    configure(tmp_path, broker.bootstrap, topic)
-    produce(broker.bootstrap, messages(topic, 300, partitions=2))
-    with running(tmp_path) as daemon:
-        read_to(daemon, 300)
-        daemon.stop()
-    recreate(broker, topic)
-    produce(broker.bootstrap, messages(topic, 10))
-    told = vigild("dump", "-o", "dump.ndjson", cwd=tmp_path)
-    assert told.returncode == exits.DATA
-    lines = [orjson.loads(line) for line in (tmp_path / "dump.ndjson").read_bytes().splitlines()]
-    missing = [(line["partition"], line["offsets"]) for line in lines if line.get("control") == "missing"]
-    assert sorted(missing) == [(0, 150), (1, 150)]
-    assert not [line for line in lines if "value" in line]
 
 
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
@@ -237,7 +91,7 @@ def test_a_topic_made_again_is_said_and_read_from_its_beginning(
         read_to(daemon, 300)
         if stopped:
             daemon.stop()
-        recreate(broker, topic)
+        broker.recreate_topic(topic, **KEEP)
         produce(broker.bootstrap, messages(topic, 400, first=300))
         if not stopped:
             read_to(daemon, 400)
@@ -265,62 +119,6 @@ def test_partitions_added_while_it_runs_are_read_from_their_beginning(
         read_to(daemon, 900)
         counted(daemon, 900)
         assert gap_alerts(tmp_path) == []
-
-
-def test_a_process_that_stood_still_for_longer_than_its_session_goes_on_and_counts_once(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
-) -> None:
-    """The group dropped it, and its poll interval is over, too: back to the last commit, and every record once."""
-    topic = new_topic("frozen", 2, **KEEP)
-    times = quick(transport, session=2_000, heartbeat_interval_ms=300, poll=3_000)
-    configure(tmp_path, broker.bootstrap, topic, transport, times)
-    produce(broker.bootstrap, messages(topic, 400, partitions=2))
-    with running(tmp_path) as daemon:
-        read_to(daemon, 400)
-        daemon.process.send_signal(signal.SIGSTOP)
-        produce(broker.bootstrap, messages(topic, 400, first=400, partitions=2))
-        with broker.consumer(group_id=topic) as other:
-            other.subscribe([topic])
-            give_up = time.monotonic() + PATIENCE_S
-            while len(other.assignment()) < 2:
-                assert time.monotonic() < give_up
-                other.poll(200)
-        daemon.process.send_signal(signal.SIGCONT)
-        read_to(daemon, 800)
-        daemon.said("partitions lost, going back to the last commit")
-        counted(daemon, 800)
-        assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(800)
-
-
-def duplicates(count: int) -> int:
-    """Events of the fleet that stand twice among the first so many."""
-    seen = [orjson.dumps(event) for _, event in events(models=2, count=count)[:count]]
-    return len(seen) - len(set(seen))
-
-
-def test_a_rebalance_in_the_middle_of_a_slow_pane_counts_every_event_once(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
-) -> None:
-    """Partitions go to somebody else while their pane is open, and come back: what was uncommitted is read again."""
-    topic = new_topic("slow", 2, **KEEP)
-    times = quick(transport, heartbeat_interval_ms=300)
-    configure(tmp_path, broker.bootstrap, topic, transport, times)
-    rows = [
-        (topic, place % 2, START_S * 1000 + place, value) for place, (_, _, _, value) in enumerate(messages("", 600))
-    ]
-    with running(tmp_path) as daemon:
-        daemon.until(lambda: daemon.ask("/readyz")[0] == 200)
-        produce(broker.bootstrap, rows[:300])
-        daemon.until(lambda: daemon.metric("vigil_position") == 300)
-        with broker.consumer(group_id=topic) as other:
-            other.subscribe([topic])
-            daemon.until(lambda: other.poll(100) is not None and len(other.assignment()) == 1)
-            produce(broker.bootstrap, rows[300:])
-            daemon.said("partitions lost, going back to the last commit")
-            daemon.said("part of the topics is read by others and not watched here")
-        read_to(daemon, 600)
-        counted(daemon, 600)
-        assert daemon.metric("vigil_events_total", account="duplicate") == duplicates(600)
 
 
 def test_an_empty_topic_is_waited_at_and_read_once_something_is_in_it(
@@ -404,57 +202,6 @@ def offsets_left(broker: Cluster, topic: str) -> list[int]:
         while consumer.position(partition) < end:
             found += [record.offset for record in consumer.poll(timeout_ms=500).get(partition, [])]
     return found
-
-
-def test_a_second_daemon_in_the_group_is_refused_and_disturbs_nobody(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
-) -> None:
-    """It has a state of its own: exit 78 and a line that says what to do; the first one loses nothing meanwhile."""
-    topic = new_topic("shared", 2, **KEEP)
-    folders = tmp_path / "first", tmp_path / "second"
-    for folder in folders:
-        folder.mkdir()
-        configure(folder, broker.bootstrap, topic, transport)
-    produce(broker.bootstrap, messages(topic, 300, partitions=2))
-    with running(folders[0]) as first:
-        read_to(first, 300)
-        with running(folders[1]) as second:
-            code, reason = second.ended()
-        assert code == exits.CONFIG
-        assert "a group of its own" in reason
-        produce(broker.bootstrap, messages(topic, 300, first=300, partitions=2))
-        read_to(first, 600)
-        counted(first, 600)
-        assert not [line for line in first.logged() if "partitions lost" in line["event"]]
-
-
-def test_of_two_daemons_that_start_at_once_one_goes_on(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
-) -> None:
-    """Each with a state of its own: one ends with 78 and says why, the other reads everything, each event once."""
-    topic = new_topic("rivals", 2, **KEEP)
-    folders = tmp_path / "one", tmp_path / "two"
-    for folder in folders:
-        folder.mkdir()
-        configure(
-            folder, broker.bootstrap, topic, transport, quick(transport, session=3_000, heartbeat_interval_ms=500)
-        )
-    produce(broker.bootstrap, messages(topic, 300, partitions=2))
-    with running(folders[0]) as one, running(folders[1]) as two:
-        rivals = {one, two}
-        give_up = time.monotonic() + PATIENCE_S
-        while not (gone := {each for each in rivals if each.process.poll() is not None}):
-            assert time.monotonic() < give_up
-            time.sleep(0.1)
-        (loser,) = gone
-        (winner,) = rivals - gone
-        code, reason = loser.ended()
-        assert code == exits.CONFIG
-        assert "a group of its own" in reason
-        produce(broker.bootstrap, messages(topic, 300, first=300, partitions=2))
-        read_to(winner, 600)
-        counted(winner, 600)
-        winner.stop()
 
 
 def test_a_topic_that_is_missing_ends_it_with_its_name(broker: Cluster, tmp_path: Path, transport: str) -> None:

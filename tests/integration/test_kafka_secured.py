@@ -15,15 +15,9 @@ from tests.broker.secured import PASSWORD, USER, Secured
 from tests.conftest import started
 from tests.integration.daemons import PATIENCE_S, running
 from tests.integration.running import produce
-from tests.integration.test_kafka_daemon import KEEP, configure, counted, messages, quick, read_to
+from tests.integration.watched import KEEP, configure, counted, messages, quick, read_to
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(params=["kafka-python", "confluent"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """Each client library that there is."""
-    return str(request.param)
 
 
 @pytest.fixture(scope="module")
