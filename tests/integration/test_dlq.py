@@ -196,17 +196,9 @@ def ends_of(broker: Cluster, topic: str) -> dict[int, int]:
     return {partition.partition: end for partition, end in found.items()}
 
 
-def test_a_replay_on_the_broker_counts_once_whatever_is_killed(
-    broker: Cluster, new_topic: NewTopic, tmp_path: Path
-) -> None:
-    """The replay is killed in the middle and run again, the daemon is killed over it, and all is replayed once more.
-
-    Every event is accounted for, each corrected one counts once, and predictions of two days before enter the cohort of
-    their own hour with the labels that had waited for them.
-    """
-    topic = new_topic("events", 2, **{"retention.ms": "-1"})
-    out = {name: new_topic(name) for name in ("alerts", "readings", "dead")}
-    (tmp_path / "vigil.yaml").write_text(
+def configure(folder: Path, broker: Cluster, topic: str, out: dict[str, str]) -> None:
+    """A daemon that reads a topic and writes to those in `out`."""
+    (folder / "vigil.yaml").write_text(
         f"""
 kafka:
   brokers: ["{broker.bootstrap}"]
@@ -220,6 +212,36 @@ time: {{idle_after: 1h}}
 http: {{port: null}}
 """
     )
+
+
+def sent_until_killed(broker: Cluster, topic: str, folder: Path) -> int:
+    """Kill a replay once it has sent three letters or more; how many it has."""
+    before = sum(ends_of(broker, topic).values())
+    command = [sys.executable, "-m", "daemon", "dlq", "replay", "--with", f"sleep 0.05; {FIX}"]
+    with subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.DEVNULL) as replaying:
+        while sum(ends_of(broker, topic).values()) < before + 3:
+            assert replaying.poll() is None, "it was to be killed in the middle"
+        os.kill(replaying.pid, signal.SIGKILL)
+    return sum(ends_of(broker, topic).values()) - before
+
+
+def cohorts_of(broker: Cluster, topic: str, series: str) -> list[dict[str, Any]]:
+    """The readings of cohorts in a topic."""
+    said = [each["data"] for each in map(json.loads, filter(None, everything_in(broker.bootstrap, topic)))]
+    return [each for each in said if each["scope"] == "cohort" and each["series"] == series]
+
+
+def test_a_replay_on_the_broker_counts_once_whatever_is_killed(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path
+) -> None:
+    """The replay is killed in the middle and run again, the daemon is killed over it, and all is replayed once more.
+
+    Every event is accounted for, each corrected one counts once, and predictions of two days before enter the cohort of
+    their own hour with the labels that had waited for them.
+    """
+    topic = new_topic("events", 2, **{"retention.ms": "-1"})
+    out = {name: new_topic(name) for name in ("alerts", "readings", "dead")}
+    configure(tmp_path, broker, topic, out)
     rows = [(int((event["ts"] - AGO_S) * 1000), event | {"ts": event["ts"] - AGO_S}) for event in events(1_200)]
     bad = [event["id"] for _, event in rows if event["type"] == "prediction"][:1_000:5]
     at_first = [
@@ -237,14 +259,7 @@ http: {{port: null}}
         give_up = time.monotonic() + PATIENCE_S
         while len(everything_in(broker.bootstrap, out["dead"])) < len(bad):
             assert time.monotonic() < give_up, "dead letters never arrived"
-
-        before = sum(ends_of(broker, topic).values())
-        command = [sys.executable, "-m", "daemon", "dlq", "replay", "--with", f"sleep 0.05; {FIX}"]
-        with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL) as replaying:
-            while sum(ends_of(broker, topic).values()) < before + 3:
-                assert replaying.poll() is None, "it was to be killed in the middle"
-            os.kill(replaying.pid, signal.SIGKILL)
-        sent = sum(ends_of(broker, topic).values()) - before
+        sent = sent_until_killed(broker, topic, tmp_path)
         assert 0 < sent < len(bad)
     with daemon(tmp_path):
         told = vigild("dlq", "replay", "--with", FIX, cwd=tmp_path)
@@ -270,11 +285,7 @@ http: {{port: null}}
         found[name] for name in ("measured", "duplicate", "conflict", "refused", "shed", "pending")
     )
     assert found["measured"] == len(rows), "every prediction met its label, the corrected ones those that had waited"
-    cohorts = [
-        each["data"]
-        for each in map(json.loads, filter(None, everything_in(broker.bootstrap, out["readings"])))
-        if each["data"]["scope"] == "cohort" and each["data"]["series"] == "accuracy"
-    ]
+    cohorts = cohorts_of(broker, out["readings"], "accuracy")
     assert cohorts, "cohorts were read"
     assert {each["start"][:13] for each in cohorts} == {"2026-10-23T00"}
     assert max(each["n"] for each in cohorts) == len(rows) // 2
