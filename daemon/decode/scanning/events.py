@@ -160,7 +160,7 @@ def _event(
         if at >= end or data[at] != QUOTE:
             return _UNUSUAL
         begin = at + 1
-        at = text_end(data, begin, end)
+        at = text_end(data, begin, end, False)
         if at < 0:
             return _UNUSUAL
         field = _field(data, begin, at)
@@ -232,7 +232,7 @@ def _value(
     begin = at
     if data[at] == QUOTE:
         begin = at + 1
-        at = text_end(data, begin, end)
+        at = text_end(data, begin, end, False)
         if at < 0 or at - begin > limits.text:
             return _UNUSUAL
         fault = _take_text(data, begin, at, book, letters, whole, row, field)
@@ -325,7 +325,7 @@ def _mapping(
         if at >= end or data[at] != QUOTE or size >= limits.cells:
             return _UNUSUAL
         begin = at + 1
-        at = text_end(data, begin, end)
+        at = text_end(data, begin, end, False)
         if at < 0 or at - begin > limits.text:
             return _UNUSUAL
         if size < expected and is_word(book, letters, book[first + size], data, begin, at):
@@ -377,7 +377,7 @@ def _cell(
         return _UNUSUAL
     if data[at] == QUOTE:
         begin = at + 1
-        at = text_end(data, begin, end)
+        at = text_end(data, begin, end, False)
         if at < 0 or at - begin > limits.text:
             return _UNUSUAL
         word = number_of(book, letters, data, begin, at)

@@ -35,8 +35,11 @@ def space(data: Any, at: int, end: int) -> int:
 
 
 @compiled
-def text_end(data: Any, at: int, end: int) -> int:
-    """The closing quote of a text whose first byte is at `at`; -1 for one with escapes, or that is not UTF-8."""
+def text_end(data: Any, at: int, end: int, escapes: bool) -> int:
+    """The closing quote of a text whose first byte is at `at`; -1 for one that is not UTF-8, or has other escapes.
+
+    `escapes`: whether any are let through, but for numbered characters; then its content can't matter.
+    """
     begin, high, block = at, False, at + _SHORT
     while at < end and data[at] != QUOTE:
         if at >= block and at + _BLOCK <= end:
@@ -45,27 +48,8 @@ def text_end(data: Any, at: int, end: int) -> int:
                 continue
             block = at + _BLOCK
         if data[at] < 0x20 or data[at] == BACKSLASH:
-            return -1
-        high |= data[at] > 0x7F
-        at += 1
-    if at >= end or (high and not _utf8(data, begin, at)):
-        return -1
-    return at
-
-
-@compiled
-def _skipped_text(data: Any, at: int, end: int) -> int:
-    """After a text whose content doesn't matter, so that it may have escapes, but for numbered characters."""
-    begin, high, block = at, False, at + _SHORT
-    while at < end and data[at] != QUOTE:
-        if at >= block and at + _BLOCK <= end:
-            if _is_plain(data, at):
-                at += _BLOCK
-                continue
-            block = at + _BLOCK
-        if data[at] < 0x20:
-            return -1
-        if data[at] == BACKSLASH:
+            if not escapes or data[at] < 0x20:
+                return -1
             at += 1
             if at >= end or not _ESCAPED[data[at]]:
                 return -1
@@ -73,7 +57,7 @@ def _skipped_text(data: Any, at: int, end: int) -> int:
         at += 1
     if at >= end or (high and not _utf8(data, begin, at)):
         return -1
-    return at + 1
+    return at
 
 
 @inlined
@@ -207,7 +191,8 @@ def skip(data: Any, at: int, end: int, deepest: int, scratch: Any) -> int:
             at = space(data, at + 1, end)
             opened = not (at < end and data[at] == (END_OBJECT if is_object else END_ARRAY))
         elif data[at] == QUOTE:
-            at = _skipped_text(data, at + 1, end)
+            at = text_end(data, at + 1, end, True)
+            at += at >= 0
         elif data[at] == _MINUS or _0 <= data[at] <= _9:
             at = number(data, at, end, scratch)[0]
         else:
@@ -228,8 +213,8 @@ def skip(data: Any, at: int, end: int, deepest: int, scratch: Any) -> int:
         if stack & np.uint64(1):
             if at >= end or data[at] != QUOTE:
                 return -1
-            at = _skipped_text(data, at + 1, end)
+            at = text_end(data, at + 1, end, True)
             if at >= 0:
-                at = colon(data, at, end)
+                at = colon(data, at + 1, end)
             if at < 0:
                 return -1

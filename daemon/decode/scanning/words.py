@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from daemon.decode.scanning.compiling import compiled
+from daemon.decode.scanning.compiling import compiled, inlined
 from processors.profile.tokens import canonical
 from processors.rows import NUMBER, TEXT, Bools, Bytes, Hashes, Longs, Names, text_hash
 
@@ -111,10 +111,7 @@ class Words:
 @compiled
 def number_of(book: Any, letters: Any, data: Any, begin: int, end: int) -> Any:
     """The number of the word that stands there in `data`, a new one if need be; FULL if there is no room."""
-    mixed = np.uint64(_BASIS)
-    for place in range(begin, end):
-        mixed = (mixed ^ np.uint64(data[place])) * np.uint64(_PRIME)
-    slot = np.int64((mixed ^ mixed >> np.uint64(29)) & np.uint64(2 * _WORDS - 1))
+    slot = _slot(data, begin, end, 2 * _WORDS)
     for _ in range(_PROBES):
         found = book[SLOTS + slot] - 1
         if found < 0:
@@ -148,10 +145,7 @@ def is_word(book: Any, letters: Any, number: int, data: Any, begin: int, end: in
 @compiled
 def layout_of(book: Any, words: Any, size: int) -> Any:
     """The number of the layout of the first `size` of these words, a new one if need be; FULL without room."""
-    mixed = np.uint64(_BASIS)
-    for place in range(size):
-        mixed = (mixed ^ np.uint64(words[place])) * np.uint64(_PRIME)
-    slot = np.int64((mixed ^ mixed >> np.uint64(29)) & np.uint64(2 * _LAYOUTS - 1))
+    slot = _slot(words, 0, size, 2 * _LAYOUTS)
     for _ in range(_PROBES):
         found = book[LAYOUT_SLOTS + slot] - 1
         if found < 0:
@@ -173,3 +167,12 @@ def layout_of(book: Any, words: Any, size: int) -> Any:
                 return found
         slot = (slot + 1) & 2 * _LAYOUTS - 1
     return FULL
+
+
+@inlined
+def _slot(parts: Any, begin: int, end: int, slots: int) -> Any:
+    """Which of so many slots (a power of two) to look at first for these letters, or words of a layout."""
+    mixed = np.uint64(_BASIS)
+    for place in range(begin, end):
+        mixed = (mixed ^ np.uint64(parts[place])) * np.uint64(_PRIME)
+    return np.int64((mixed ^ mixed >> np.uint64(29)) & np.uint64(slots - 1))
