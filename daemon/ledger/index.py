@@ -200,6 +200,13 @@ def join(
 ) -> Any:
     """Match labels, in the order of (ts, partition, offset, index), with the rows of their keys.
 
+    Each label is offered to every row of its key that is there, the newest first. At each:
+
+    1. It is compared with the label that stands there, if one does: is it the same, is it newer?
+    2. `_fate` decides what becomes of it here, `_weightier` what is said of it in all.
+    3. If it is measured, the change is noted, with the label before, and it takes that one's place.
+    4. If it is measured, or newer though the same, its time and place are what later ones are compared with.
+
     `how` and `label` are the rows' own: how its standing label came about (UNLABELLED without one), and where it is
     among the labels, whose columns go from `kind` to `index`. All these are changed; a first label is put in a place
     of `fresh`. Rows whose `arrival` is not before `until` are not there yet. Where `slot_only[i]` is not -1 the label
