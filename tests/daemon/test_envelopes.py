@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from daemon.envelopes import (
     LARGEST_VALUE,
     MOST_ITEMS,
     Consumed,
+    canonical,
     control_line,
     dead_letter,
     dead_letter_message,
@@ -146,6 +148,13 @@ def test_a_reading_leaves_as_an_event_with_full_precision() -> None:
     assert event["data"]["segment"] == {"region": "eu"}
     assert event["data"]["details"] == {"revision": 2}
     assert event["time"] == "1970-01-01T01:00:00Z"
+
+
+@given(st.dictionaries(st.text(max_size=5), st.floats() | st.dictionaries(st.text(max_size=3), st.none(), max_size=3)))
+def test_the_keys_of_a_reading_ascend(details: dict[str, Any]) -> None:
+    """So the same reading is the same bytes, whatever order its details were put in."""
+    value = reading_message(_reading(details=details), "vigil/g", "c").value or b""
+    assert value == canonical(orjson.loads(value))
 
 
 def test_the_id_of_a_reading_is_a_hash_of_what_it_says() -> None:
