@@ -25,6 +25,7 @@ from processors.base import State
 from processors.detectors.bounds import chi2_quantile, normal_quantile
 from processors.detectors.columns import Layout
 from processors.durations import HOUR_US
+from processors.kernels import blocks
 from processors.rows import Floats, Ints
 
 SCALES = (1, 16, 256)
@@ -34,6 +35,7 @@ _Z = normal_quantile(0.01)
 _TELLING = normal_quantile(0.95)
 _FEWEST, _MANY = 10, 100
 _N = len(SCALES)
+_SCALES = np.array(SCALES)
 
 _WORTH = 18 / 35
 _STEPS = 24
@@ -52,26 +54,19 @@ LAYOUT: Layout = {
 
 def add_pane(state: State, keys: Ints, hits: Floats, trials: Floats, start: int) -> None:
     """Take in one pane of each of `keys` (`trials` above 0), which began at `start` (microseconds)."""
-    pane = np.stack([np.ones(len(keys)), hits, trials], axis=1)
-    filled = state["open"][keys] + pane[:, :, None]
-    first = filled[:, 0, _N - 1] <= 1
-    state["open_start"][keys] = began = np.where(first, start, state["open_start"][keys])
-    full = filled[:, 0] >= np.array(SCALES)
-    full[:, _N - 1] |= (start - began >= _LONGEST_US) & (filled[:, 0, _N - 1] >= _LONGEST_PANES)
-    _, block_hits, block_trials = np.moveaxis(filled, 1, 0)
-    step = _second_difference(block_hits, block_trials, state["last"][keys])
-    block = np.stack([np.ones(full.shape), block_hits**2 / block_trials, step, block_hits, block_trials], axis=1)
-    state["live"][keys] += block * full[:, None]
-    last = np.stack([block_hits, block_trials, state["last"][keys, 0], state["last"][keys, 1]], axis=1)
-    state["last"][keys] = np.where(full[:, None], last, state["last"][keys])
-    state["open"][keys] = np.where(full[:, None], 0, filled)
-
-
-def _second_difference(hits: Floats, trials: Floats, last: Floats) -> Floats:
-    """Squared, of this block's rate and the two before; over what it is of binomial draws, it is their variance."""
-    one, two = np.maximum(last[:, 1], 1e-12), np.maximum(last[:, 3], 1e-12)
-    difference = hits / trials - 2 * last[:, 0] / one + last[:, 2] / two
-    return np.asarray(difference**2 / (1 / trials + 4 / one + 1 / two) * (last[:, 1] > 0) * (last[:, 3] > 0))
+    blocks.fill(
+        state["open"],
+        state["open_start"],
+        state["last"],
+        state["live"],
+        keys.astype(np.int32, copy=False),
+        np.asarray(hits, np.float64),
+        np.asarray(trials, np.float64),
+        start,
+        _SCALES,
+        _LONGEST_US,
+        _LONGEST_PANES,
+    )
 
 
 def promote(state: State, keys: Ints) -> None:
