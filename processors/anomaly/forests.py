@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from processors.base import State
 from processors.kernels.binning import NUMERIC
-from processors.kernels.half_space_trees import grow, node_masses, walk
+from processors.kernels.half_space_trees import grow, node_masses, stretch, walk
 from processors.profile import GroupKey, Profile
 from processors.rows import Floats, Ints, text_hash
 from processors.slices import PredictionRows
@@ -155,11 +155,12 @@ def _columns(forests: State, place: Any, series: int) -> tuple[int, Ints]:
 
 def _trees(forests: State, shape: Shape, place: Any, profile: Profile) -> tuple[Ints, Floats]:
     """Features and thresholds of the forests at these places; thresholds in each feature's own unit."""
-    features, thresholds = [], []
-    for at in place.tolist():
+    size, (trees, leaves) = len(place), shape.leaves
+    features = np.empty((size, trees, leaves - 1), np.int32)
+    thresholds = np.empty((size, trees, leaves - 1))
+    for number, at in enumerate(place.tolist()):
         series = _series(forests, at)
         split, share = grow(int(forests["seed"][at]), len(series), shape.trees, shape.height)
-        low, high = profile.series_edges[series, 0], profile.series_upper[series]
-        features.append(split)
-        thresholds.append(low[split] * (1 - share) + high[split] * share)
-    return np.stack(features), np.stack(thresholds)
+        features[number] = split
+        stretch(split, share, profile.series_edges[series, 0], profile.series_upper[series], thresholds[number])
+    return features, thresholds

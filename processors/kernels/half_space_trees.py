@@ -44,6 +44,15 @@ def grow(seed: int, columns: int, trees: int, height: int) -> tuple[Ints, Floats
 
 
 @njit(cache=True)
+def stretch(features: Any, thresholds: Any, low: Any, high: Any, stretched: Any) -> None:
+    """Put a forest's thresholds, made for features of range [0, 1], where features of range [low, high] have them."""
+    for tree in range(features.shape[0]):
+        for node in range(features.shape[1]):
+            feature, share = features[tree, node], thresholds[tree, node]
+            stretched[tree, node] = low[feature] * (1 - share) + high[feature] * share
+
+
+@njit(cache=True)
 def node_masses(leaves: Any) -> Any:
     """Mass of every node in heap order, shape (forests, trees, 2^(h + 1) - 1), from that of leaves, (..., 2^h)."""
     forests, trees, width = leaves.shape

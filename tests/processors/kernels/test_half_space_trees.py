@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from river import anomaly
 from river.tree import padded
 
-from processors.kernels.half_space_trees import PADDING, grow, node_masses, walk
+from processors.kernels.half_space_trees import PADDING, grow, node_masses, stretch, walk
 
 river_trees: Any = padded
 river_anomaly: Any = anomaly
@@ -144,3 +144,12 @@ def test_seeds_make_different_trees() -> None:
     """Same seed, same trees; another seed, others."""
     assert (grow(1, 3, 2, 4)[1] == grow.__wrapped__(1, 3, 2, 4)[1]).all()
     assert (grow(1, 3, 2, 4)[1] != grow(2, 3, 2, 4)[1]).all()
+
+
+def test_thresholds_are_stretched_to_each_features_range() -> None:
+    """As numpy does it, to the last bit."""
+    features, thresholds = grow(3, 4, 5, 6)
+    low, high = np.random.default_rng(1).normal(size=(2, 4))
+    found = np.empty(thresholds.shape)
+    stretch(features, thresholds, low, high, found)
+    np.testing.assert_array_equal(found, low[features] * (1 - thresholds) + high[features] * thresholds)
