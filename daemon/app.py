@@ -154,6 +154,7 @@ def _watch_a_handful(stop: Callable[[], bool], *, read_by_loop: bool = True) -> 
         parts = replace(parts, decoder=Decoder({}, warming.Parsed(), parts.clocks, Bounds()))
     with closing(Pipeline(parts)) as pipeline:
         pipeline.run(stop)
+    warming.load_late()
 
 
 def assemble(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from processors.kernels.binning import REGULAR, WIDTH
+from processors.kernels.binning import REGULAR, WIDTH, side_counts
 from processors.rows import Bools, Bytes, Floats
 
 Views = npt.NDArray[np.int8]
@@ -57,14 +57,13 @@ def forecasts(views: Views, bins: Bytes) -> tuple[Bytes, Floats, Floats]:
     size = bins.shape[1]
     partner = np.zeros((size, PARTNERS), np.uint8)
     weight = np.zeros((size, PARTNERS, WIDTH))
-    sides = seen(views, bins)
-    telling = np.array([_telling(bins[:, other], sides) for other in range(size)]).reshape(size, size)
+    odds = _log_odds(views, bins)
+    telling = np.array([_telling(bins[:, other], odds[other]) for other in range(size)]).reshape(size, size)
     np.fill_diagonal(telling, -1.0)
     for at in range(size):
         best = np.argsort(-telling[:, at], kind="stable")[: min(PARTNERS, size - 1)]
         partner[at, : len(best)] = best
-        odds = [_log_odds(bins[:, other], sides[:, [at]])[0] for other in best.tolist()]
-        weight[at, : len(best)] = np.array(odds).reshape(-1, WIDTH)
+        weight[at, : len(best)] = odds[best, at]
     return partner, weight, np.median(forecast(partner, weight, bins), axis=0)
 
 
@@ -77,18 +76,20 @@ def forecast(partner: Bytes, weight: Floats, bins: Bytes) -> Floats:
     return total
 
 
-def _telling(column: Bytes, sides: Floats) -> Floats:
+def _telling(column: Bytes, odds: Floats) -> Floats:
     """How much a feature's bins tell of each feature's side: mean size of the log-odds, shape (features,)."""
-    return np.asarray(np.abs(_log_odds(column, sides)[:, column]).mean(axis=1))
+    return np.asarray(np.abs(odds[:, column]).mean(axis=1))
 
 
-def _log_odds(column: Bytes, sides: Floats) -> Floats:
-    """By feature, of its upper side in each bin of another, less what it is anywhere; 0 for what is no usual value."""
-    in_bin = _in_bin(column)
-    upper, lower = ((sides == one).astype(np.float64).T @ in_bin for one in (1, -1))
-    ratio = (upper.sum(axis=1, keepdims=True) + _SMOOTHING) / (lower.sum(axis=1, keepdims=True) + _SMOOTHING)
+def _log_odds(views: Views, bins: Bytes) -> Floats:
+    """In each bin of each feature, of the upper side of every feature, less what it is anywhere; 0 for what is no usual
+    value. Shape (features, features, 32).
+    """
+    lower, upper = np.moveaxis(side_counts(np.ascontiguousarray(bins), views), -1, 0).astype(np.float64)
+    totals = (side.sum(axis=2, keepdims=True) + _SMOOTHING for side in (upper, lower))
+    ratio = np.divide(*totals)
     odds = np.log((upper + _SMOOTHING) / (lower + _SMOOTHING)) - np.where(upper + lower > 0, np.log(ratio), 0.0)
-    odds[:, :REGULAR] = 0
+    odds[..., :REGULAR] = 0
     return np.asarray(odds)
 
 

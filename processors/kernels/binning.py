@@ -136,6 +136,24 @@ def extremes(series: Any, bins: Any, value: Any, place: Any, rows: int) -> Any:
     return least, greatest
 
 
+@njit(cache=True)
+def side_counts(bins: Any, sides: Any) -> Any:
+    """How many rows have one feature in a bin and another on its lower (0) or upper (1) side.
+
+    `bins` has shape (rows, features); `sides[feature, bin]` is 1, -1, or 0 for neither. Returns int64 of shape
+    (features, features, 32, 2).
+    """
+    rows, features = bins.shape
+    found = np.zeros((features, features, WIDTH, 2), np.int64)
+    for row in range(rows):
+        for other in range(features):
+            side = sides[other, bins[row, other]]
+            if side != 0:
+                for one in range(features):
+                    found[one, other, bins[row, one], int(side > 0)] += 1
+    return found
+
+
 def places(keys: Any, size: int) -> Any:
     """The `place` of each of `size` series, of which the rows are these."""
     place = np.full(size, -1, np.int32)

@@ -27,7 +27,7 @@ if sys.argv[1] == "warm":
 before = compiled()
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
-    inputs = write(Shape(events=4_000, models=1, categorical=2, segments=1, rate=100, lag=3.0), folder)
+    inputs = write(Shape(events=4_000, models=1, categorical=2, segments=1, rate=20, lag=3.0), folder)
     with closing(app.replaying(Config(), inputs, alerts=folder / "alerts.ndjson")) as pipeline:
         pipeline.run(lambda: False)
 print(*sorted(compiled() - before), sep="\\n")

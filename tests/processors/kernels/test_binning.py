@@ -48,3 +48,15 @@ def test_extremes_are_of_values_that_are_known(cells: list[tuple[int, int, float
     np.maximum.at(greatest, PLACE[series[there]], one)
     found = binning.extremes(series, bins, value, PLACE, 3)
     np.testing.assert_array_equal(found, (least, greatest))
+
+
+def test_rows_are_counted_by_the_bin_of_one_feature_and_the_side_of_another() -> None:
+    """As a product of matrices of ones and zeros does it."""
+    rng = np.random.default_rng(4)
+    bins = rng.integers(0, binning.WIDTH, (200, 3)).astype(np.uint8)
+    sides = rng.integers(-1, 2, (3, binning.WIDTH)).astype(np.int8)
+    in_bin = bins[:, :, None] == np.arange(binning.WIDTH)
+    found = binning.side_counts(bins, sides)
+    for place, side in enumerate((-1, 1)):
+        expected = np.einsum("rib,rj->ijb", in_bin.astype(int), (sides[np.arange(3), bins] == side).astype(int))
+        np.testing.assert_array_equal(found[..., place], expected)
