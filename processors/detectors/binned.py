@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import cusum, dispersion, reference, seasons
+from processors.detectors import columns, cusum, dispersion, reference, seasons
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
 from processors.durations import DAY_US, HOUR_US
@@ -29,6 +30,11 @@ _UNEVEN = 2.0
 class Binned(ABC):
     """A detector of counts in 32 bins. It is only settings; what it remembers is the state that it is handed."""
 
+    layout: ClassVar[columns.Layout]
+    """Of its state, beside what tells the dispersion."""
+    views: ClassVar[int]
+    """Rates of each series by which its dispersion is told: the largest counts."""
+
     min_effect: float
     """Changes smaller than this do not matter."""
     warmup: int
@@ -39,6 +45,23 @@ class Binned(ABC):
     """Of series that are still bad, at most one is expected to be taken for well in this time."""
     update_us: int = HOUR_US
     """How often a firing series is reported anew."""
+
+    def initial(self) -> State:
+        """The state before the first pane."""
+        return {**columns.empty(self.layout), "views": columns.empty(dispersion.LAYOUT)}
+
+    def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
+        """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
+        self._grow(state, keys)
+        self.forget(state, frozenset(keys.tolist()))
+        reference.adopt(state, keys, np.asarray(counts, np.float64))
+        self._bound(state, keys)
+
+    def forget(self, state: State, keys: frozenset[int]) -> None:
+        """Let `keys` be as if never seen."""
+        columns.clear(state, self.layout, columns.numbers(keys))
+        views, rates = self._rates(state, columns.numbers(keys))
+        columns.clear(views, dispersion.LAYOUT, rates)
 
     def step(  # noqa: PLR0917 - a pane is its bounds and its counts; bundling them would only rename them
         self, state: State, keys: Ints, counts: npt.ArrayLike, start: int, end: int, weights: npt.ArrayLike
@@ -101,9 +124,24 @@ class Binned(ABC):
         reference.drop(state, keys)
         dispersion.drop(*self._rates(state, keys))
 
-    @abstractmethod
     def _grow(self, state: State, keys: Ints) -> None:
-        """Make room for `keys`."""
+        columns.grow(state, self.layout, keys)
+        views, rates = self._rates(state, keys)
+        columns.grow(views, dispersion.LAYOUT, rates)
+
+    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
+        """Where the rates by which the dispersion of `keys` is told stand, and their numbers, shape (keys * views,)."""
+        return state["views"], np.asarray(keys[:, None] * self.views + np.arange(self.views), np.int32).ravel()
+
+    def _spread(self, state: State, keys: Ints) -> Floats:
+        """The dispersion of each of `keys`."""
+        spread = dispersion.dispersion(*self._rates(state, keys))
+        return np.asarray(spread.reshape(-1, self.views).max(axis=1))
+
+    def _tell(self, state: State, pane: Pane, *hits: Floats) -> None:
+        """Let a pane's series tell how much they scatter, by the `hits` of each view."""
+        trials = np.repeat(pane.size, self.views)
+        dispersion.add_pane(*self._rates(state, pane.keys), np.stack(hits, axis=1).ravel(), trials, pane.start)
 
     @abstractmethod
     def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
@@ -120,10 +158,6 @@ class Binned(ABC):
     @abstractmethod
     def _allow(self, state: State, keys: Ints) -> None:
         """Widen the null of `keys` by what is usual in the cell of the day that they are in."""
-
-    @abstractmethod
-    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
-        """Where, and under which numbers, the rates stand by which the dispersion of `keys` is told."""
 
     @abstractmethod
     def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:

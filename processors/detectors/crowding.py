@@ -10,9 +10,10 @@ event then bets that it falls there with probability r:
 
 Proved: while all shares are below their edges, panes are independent given the past and D = 1, the factor's mean is at
 most 1, so the expected number of alarms is at most the sum of the weights spent; a bin within its edge is not bet on
-and costs nothing. Measured only: dependence in time, which D (see `dispersion`, of the odd bins' share) is to make up
-for. `detectors.histograms` asks whether a distribution moved as a whole, and needs more for it: its null is a ball, and
-the reference's error in 32 bins together costs several times that in one.
+and costs nothing. Measured only: dependence in time, for which D is to make up; it is the larger dispersion (see
+`dispersion`) of two shares: that of the bin that held most of the first events, and that of the odd bins.
+`detectors.histograms` asks whether a distribution moved as a whole, and needs more for it: its null is a ball, and the
+reference's error in 32 bins together costs several times that in one.
 
 Recovery swaps the roles, for the bin that fired. The reference is adopted or grows (see `reference`).
 
@@ -26,10 +27,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
+from processors.detectors import columns, cusum, onset, recovery, reference, seasons
 from processors.detectors.binned import Binned
 from processors.detectors.bounds import normal_quantile, wilson
 from processors.detectors.change import Change
@@ -43,6 +43,8 @@ _CAUTION = 50.0
 """Events' worth of the reference in each guess."""
 _FEWEST = 50
 """Events in a cell of a day of which an excess is worth keeping."""
+_LARGEST_BY = 200
+"""Events by which the largest bin is told."""
 _CHANCE = 3.0
 """Standard deviations that the largest of 32 shares exceeds its expectation by, by chance."""
 _CERTAIN = 1 - 1e-6
@@ -51,7 +53,7 @@ _SHOWN_Z = 1.96
 _LAYOUT: columns.Layout = {
     "firing": (np.int8, (), 0),  # 1 + the bin that fires
     **reference.layout(WIDTH),
-    **dispersion.LAYOUT,
+    "largest": (np.int8, (), -1),  # bin of the first events
     "dispersion": (np.float64, (), 1),
     "edge": (np.float32, (WIDTH,), 1),  # without what is usual at this time of the day
     "usual": (np.float64, (), 0),
@@ -79,25 +81,13 @@ class Crowding(Binned):
     Values of its changes are shares of the bin that fires, with the reference's beside it.
     """
 
+    layout = _LAYOUT
+    views = 2
+
     min_effect: float = 0.05
     """Gains of a bin smaller than this share of the events do not matter (absolute)."""
     warmup: int = 500
     """Events that the reference needs before it judges."""
-
-    def initial(self) -> State:
-        """The state before the first pane."""
-        return columns.empty(_LAYOUT)
-
-    def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
-        """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
-        self._grow(state, keys)
-        columns.clear(state, _LAYOUT, keys)
-        reference.adopt(state, keys, np.asarray(counts, np.float64))
-        self._bound(state, keys)
-
-    def forget(self, state: State, keys: frozenset[int]) -> None:
-        """Let `keys` be as if never seen."""
-        columns.clear(state, _LAYOUT, columns.numbers(keys))
 
     def suspects(self, state: State) -> Ints:
         """Of each series the bin that fires, or that was bet on last; -1: none. Int8 of shape (series,)."""
@@ -109,9 +99,6 @@ class Crowding(Binned):
         counts = state["counts"][key]
         gain = np.maximum(_shares(counts) - _shares(state["ref"][key]), 0)
         return bool(gain[state["firing"][key] - 1] > gain.sum() / 2)
-
-    def _grow(self, state: State, keys: Ints) -> None:
-        columns.grow(state, _LAYOUT, keys)
 
     def _watch(self, state: State, pane: Pane, weights: Floats) -> list[Change]:
         """The test of calm series: does the chosen bin hold more than its edge allows?"""
@@ -204,16 +191,22 @@ class Crowding(Binned):
             onset=bounds,
         )
 
-    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
-        return state, keys
-
     def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:
-        odd = pane.counts[even, 1::2].sum(axis=1)
-        dispersion.add_pane(state, pane.keys[even], odd, pane.size[even], pane.start)
+        self._find_largest(state, pane.keys[state["largest"][pane.keys] < 0])
+        told = even & (state["largest"][pane.keys] >= 0)
+        if told.any():
+            pane = pane.take(told)
+            largest = pane.counts[np.arange(len(pane.keys)), state["largest"][pane.keys]]
+            self._tell(state, pane, largest, pane.counts[:, 1::2].sum(axis=1))
+
+    def _find_largest(self, state: State, keys: Ints) -> None:
+        seen = state["ref"][keys] + state["young"][keys]
+        enough = seen.sum(axis=1) >= _LARGEST_BY
+        state["largest"][keys[enough]] = seen[enough].argmax(axis=1)
 
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed."""
-        state["dispersion"][keys] = spread = dispersion.dispersion(state, keys)
+        state["dispersion"][keys] = spread = self._spread(state, keys)
         counts = state["ref"][keys] / spread[:, None]
         size = np.repeat(counts.sum(axis=1, keepdims=True), WIDTH, axis=1)
         state["edge"][keys] = wilson(counts, size, normal_quantile(1 - self.beta))[1] + self.min_effect

@@ -28,10 +28,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, cusum, dispersion, onset, recovery, reference, seasons
+from processors.detectors import columns, cusum, onset, recovery, reference, seasons
 from processors.detectors.binned import Binned
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
@@ -49,7 +48,6 @@ _FEWEST = 50
 """Events from which a distance is told."""
 _HALVED_BY = 50
 """Events by which the middle of a distribution is told."""
-_VIEWS = 3
 _FEWEST_OF_CELL = 50
 """Events in a cell of a day of which a distance to the reference is worth keeping."""
 _MEAN_DEVIATION = math.sqrt(2 / math.pi)
@@ -87,21 +85,13 @@ class Histograms(Binned):
     Values of its changes are total variation distances to the reference; `counts` are those since the onset.
     """
 
+    layout = _LAYOUT
+    views = 3
+
     min_effect: float = 0.1
     """Changes that move less than this share of the events do not matter (total variation)."""
     warmup: int = 200
     """Events that the reference needs before it judges."""
-
-    def initial(self) -> State:
-        """The state before the first pane."""
-        return {**columns.empty(_LAYOUT), "views": columns.empty(dispersion.LAYOUT)}
-
-    def adopt(self, state: State, keys: Ints, counts: npt.ArrayLike) -> None:
-        """Let `counts`, shape (keys, 32), be the reference of `keys`; they grow no more. Evidence starts anew."""
-        self._grow(state, keys)
-        self.forget(state, frozenset(keys.tolist()))
-        reference.adopt(state, keys, np.asarray(counts, np.float64))
-        self._bound(state, keys)
 
     def accept(self, state: State, keys: Ints) -> None:
         """Let what firing series counted since their onset be their reference, which grows on from there.
@@ -116,11 +106,6 @@ class Histograms(Binned):
         columns.clear(state, {name: at for name, at in _LAYOUT.items() if name != "dispersion"}, keys)
         reference.take_over(state, firing, counts, since, until)
         self._bound(state, firing)
-
-    def forget(self, state: State, keys: frozenset[int]) -> None:
-        """Let `keys` be as if never seen."""
-        columns.clear(state, _LAYOUT, columns.numbers(keys))
-        columns.clear(state["views"], dispersion.LAYOUT, _views(columns.numbers(keys)).ravel())
 
     def shares(self, state: State, keys: Ints) -> Floats:
         """The reference of each of `keys` as shares, shape (keys, 32); NaN where it is not ready."""
@@ -141,10 +126,6 @@ class Histograms(Binned):
         distance = total_variation(counts / np.maximum(size, 1)[:, None], p) - sampling_error(p, np.maximum(size, 1))
         ready = (size >= _FEWEST) & self._known(state, keys)
         return np.where(ready, np.maximum(distance, 0), 0)
-
-    def _grow(self, state: State, keys: Ints) -> None:
-        columns.grow(state, _LAYOUT, keys)
-        columns.grow(state["views"], dispersion.LAYOUT, _views(keys).ravel())
 
     def _ready(self, state: State, keys: Ints) -> Bools:
         return np.asarray((state["ball"][keys] < 1) & self._known(state, keys))
@@ -246,8 +227,7 @@ class Histograms(Binned):
 
     def _bound(self, state: State, keys: Ints) -> None:
         """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
-        spread = dispersion.dispersion(*self._rates(state, keys)).reshape(-1, _VIEWS).max(axis=1)
-        state["dispersion"][keys] = spread
+        state["dispersion"][keys] = spread = self._spread(state, keys)
         p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
         state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
         self._allow(state, keys)
@@ -274,9 +254,6 @@ class Histograms(Binned):
             shares = seen[new] / seen[new].sum(axis=1, keepdims=True)
             state["middle"][keys[new]] = (np.cumsum(shares, axis=1) < 0.5).sum(axis=1)
 
-    def _rates(self, state: State, keys: Ints) -> tuple[State, Ints]:
-        return state["views"], _views(keys).ravel()
-
     def _learn_dispersion(self, state: State, pane: Pane, even: Bools) -> None:
         self._halve(state, pane.keys[state["middle"][pane.keys] < 0])
         told = even & (state["middle"][pane.keys] >= 0)
@@ -288,15 +265,9 @@ class Histograms(Binned):
         upper = (pane.counts * (bins >= state["middle"][pane.keys][:, None])).sum(axis=1)
         odd_values = pane.counts[:, :REGULAR].sum(axis=1)
         odd_bins = pane.counts[:, bins % 2 == 1].sum(axis=1)
-        hits = np.stack([upper, odd_values, odd_bins], axis=1)
-        dispersion.add_pane(*self._rates(state, pane.keys), hits.ravel(), np.repeat(pane.size, _VIEWS), pane.start)
+        self._tell(state, pane, upper, odd_values, odd_bins)
 
 
 def _reference(state: State, keys: Ints) -> Floats:
     ref = state["ref"][keys] + _SMOOTHING
     return np.asarray(ref / ref.sum(axis=1, keepdims=True))
-
-
-def _views(keys: Ints) -> Ints:
-    """Numbers of the rates by which the dispersion of each of `keys` is told, shape (keys, 3)."""
-    return np.asarray(keys[:, None] * _VIEWS + np.arange(_VIEWS), np.int32)

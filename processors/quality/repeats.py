@@ -55,6 +55,7 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
 
     consumes = "predictions"
     alarm_share = 0.5
+    code_version = 2
     Settings = RepeatedValuesSettings
 
     def __init__(self, settings: RepeatedValuesSettings) -> None:
