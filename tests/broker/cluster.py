@@ -3,7 +3,7 @@
 import itertools
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -98,11 +98,7 @@ class Cluster:
         records: list[Any] = []
         give_up = time.monotonic() + seconds
         with self.consumer() as consumer:
-            partitions: Sequence[TopicPartition] = [
-                TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())
-            ]
-            consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
+            _from_the_start(consumer, topic)
             while len(records) < count:
                 if time.monotonic() > give_up:
                     raise TimeoutError(f"{len(records)} of {count} records came from {topic} in {seconds} s")
@@ -111,3 +107,22 @@ class Cluster:
 
     def _reached(self) -> dict[str, Any]:
         return {"bootstrap_servers": self.bootstrap, "bootstrap_timeout_ms": 30_000}
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything in a topic up to its present end, partition by partition."""
+        with self.consumer() as consumer:
+            partitions = _from_the_start(consumer, topic)
+            ends = consumer.end_offsets(partitions)
+            found: dict[TopicPartition, list[Any]] = {partition: [] for partition in partitions}
+            while any(consumer.position(partition) < ends[partition] for partition in partitions):
+                for partition, records in consumer.poll(timeout_ms=500).items():
+                    found[partition] += records
+        return [record for partition in partitions for record in found[partition]]
+
+
+def _from_the_start(consumer: Any, topic: str) -> list[TopicPartition]:
+    """Let a consumer read all partitions of a topic from their beginning."""
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    return partitions

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from kafka import TopicPartition
 
 import config
 from config import Config
@@ -56,16 +55,7 @@ def produce(bootstrap: str, records: Sequence[tuple[str, int, int, bytes]]) -> N
 
 def everything_in(bootstrap: str, topic: str) -> list[bytes | None]:
     """All values of a topic, partition by partition, up to its present end."""
-    with Cluster(bootstrap).consumer() as consumer:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        ends = consumer.end_offsets(partitions)
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        found: dict[TopicPartition, list[bytes | None]] = {partition: [] for partition in partitions}
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            for partition, records in consumer.poll(timeout_ms=500).items():
-                found[partition] += [record.value for record in records]
-        return [value for partition in partitions for value in found[partition]]
+    return [record.value for record in Cluster(bootstrap).records(topic)]
 
 
 def said(lines: bytes | Sequence[bytes | None]) -> list[dict[str, Any]]:

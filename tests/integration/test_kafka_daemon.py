@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
 
 from daemon import exits
 from tests.broker import Broker, Cluster
@@ -191,16 +190,8 @@ def test_a_compacted_topic_is_read_to_its_end_over_what_is_not_there_any_more(
 
 
 def offsets_left(broker: Cluster, topic: str) -> list[int]:
-    """The offsets of what can be read of a topic's first partition."""
-    partition = TopicPartition(topic, 0)
-    found: list[int] = []
-    with broker.consumer() as consumer:
-        consumer.assign([partition])
-        consumer.seek_to_beginning(partition)
-        end = consumer.end_offsets([partition])[partition]
-        while consumer.position(partition) < end:
-            found += [record.offset for record in consumer.poll(timeout_ms=500).get(partition, [])]
-    return found
+    """The offsets of what can be read of a topic."""
+    return [record.offset for record in broker.records(topic)]
 
 
 def test_a_topic_that_is_missing_ends_it_with_its_name(broker: Cluster, tmp_path: Path, transport: str) -> None:

@@ -4,10 +4,8 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka import KafkaConsumer
 
 from config import parse
 from daemon import exits
@@ -19,17 +17,6 @@ from daemon.demo.worlds import WORLDS
 from tests.broker import Cluster
 
 
-def messages(bootstrap: str, topic: str) -> list[Any]:
-    """Everything in a topic."""
-    consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=3_000
-    )
-    try:
-        return list(consumer)
-    finally:
-        consumer.close()
-
-
 def test_predictions_go_to_their_topic_and_labels_follow_to_theirs(
     broker: Cluster, new_topic: Callable[..., str]
 ) -> None:
@@ -38,12 +25,12 @@ def test_predictions_go_to_their_topic_and_labels_follow_to_theirs(
     config = parse(f"kafka: {{brokers: [{broker.bootstrap}], topics: [{predictions}, {labels}]}}", {})
     began = time.time()
     assert simulate(config, rate=80, seconds=8) == exits.OK
-    sent = [json.loads(message.value) for message in messages(broker.bootstrap, predictions)]
+    sent = [json.loads(message.value) for message in broker.records(predictions)]
     assert {event["type"] for event in sent} == {"prediction"}
     assert {event["model"] for event in sent} == {world.model for world in WORLDS}
     assert len({event["id"] for event in sent}) == len(sent)
     assert 200 < len(sent) < 900
-    assert {json.loads(message.value)["type"] for message in messages(broker.bootstrap, labels)} == {"label"}
+    assert {json.loads(message.value)["type"] for message in broker.records(labels)} == {"label"}
     stamps = sorted(event["ts"] for event in sent)
     now = time.gmtime(began - 2), time.gmtime(time.time() + 1)
     assert time.strftime("%FT%T", now[0]) <= stamps[0] <= stamps[-1] <= time.strftime("%FT%T", now[1])
