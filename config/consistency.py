@@ -37,9 +37,10 @@ def findings(config: Config, *, source_required: bool) -> Iterator[Finding]:
 
 
 def _source(config: Config, *, source_required: bool) -> Iterator[Finding]:
-    if config.kafka is not None and config.files is not None:
-        yield ("files",), "there is also a section kafka. Keep one of the two."
-    if config.kafka is None and config.files is None and source_required:
+    there = [name for name in ("kafka", "files", "source") if getattr(config, name) is not None]
+    for name in there[1:]:
+        yield (name,), f"there is also a section {there[0]}. Keep one of the two."
+    if not there and source_required:
         yield (), "there is nothing to read. Add a section kafka: with brokers: and topics:, or files: with paths:."
     for n, path in enumerate(config.files.paths if config.files else ()):
         if config.files and not config.files.follow and not _there(path):

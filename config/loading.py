@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from config.problems import Place
 
 
-_STREAMS = {"kafka", "files", "sinks"}
+_STREAMS = {"kafka", "files", "source", "sinks"}
 """Sections that are checked against one another."""
 
 
@@ -35,12 +35,13 @@ def load(
     *,
     sinks: Mapping[str, type[BaseModel]] = BUILT_IN_SINKS,
     codecs: Collection[str] = ("native",),
+    sources: Mapping[str, type[BaseModel]] | None = None,
     source_required: bool = True,
 ) -> Config:
     """Read a configuration file. Raises ConfigError with every mistake in it.
 
-    `monitors` and `sinks` give the settings class of each kind that exists, `codecs` their names. Without
-    `source_required` a file may leave out both `kafka` and `files`, as for a replay.
+    `monitors`, `sinks` and `sources` give the settings class of each kind that exists, `codecs` their names. Without
+    `source_required` a file may say nothing of what is to be read, as for a replay.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -50,7 +51,7 @@ def load(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {reason}. Name a file with -c.")]) from None
-    registry = Registry(monitors or {}, sinks, codecs)
+    registry = Registry(monitors or {}, sinks, codecs, sources or {})
     return parse(text, environ, registry, path=str(path), source_required=source_required)
 
 
@@ -66,7 +67,7 @@ def parse(
 
     1. Parse the text, remembering lines.
     2. Fill in `${NAME}` and lay `VIGIL_...` variables over it.
-    3. Settle what registered kinds define: monitors, sinks, codecs.
+    3. Settle what registered kinds define: monitors, sources, sinks, codecs.
     4. Validate the rest by the schema.
     5. Check what concerns several fields, or the disk.
     """

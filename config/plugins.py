@@ -1,9 +1,9 @@
-"""Settings of what is registered elsewhere: monitors, sinks and codecs. Only their pydantic classes are known here."""
+"""Settings of what is registered elsewhere: monitors, sources, sinks, codecs. Only their classes are known here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,7 +11,7 @@ from config.environment import resolved
 from config.problems import Place, suggestion
 from config.remedies import explain, literal_secrets, shown
 from config.schema import overlaid
-from config.streams import BUILT_IN_SINKS, Sinks, SinkSpec, StdoutSink
+from config.streams import BUILT_IN_SINKS, SECTIONED_SOURCES, Chosen, Sinks, SinkSpec, SourceSpec, StdoutSink
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,27 +19,48 @@ if TYPE_CHECKING:
     from config.document import Document
 
 Raw = dict[str, Any]
+Spec = TypeVar("Spec", bound=Chosen)
 
 RIVER = "river"
 """The monitor that runs what stands under `detectors`."""
 _OF_RIVER = ("river", "params", "series")
 
-_REFUSED = SinkSpec(kind="stdout", settings=StdoutSink())
-"""Stands where a sink was refused; the mistake is noted, so nothing is built from it."""
+
+@dataclass(frozen=True, slots=True)
+class _Role(Generic[Spec]):
+    """What is chosen: its word in messages, the class of a choice, and how one is written."""
+
+    word: str
+    spec: type[Spec]
+    example: str
+
+    @property
+    def refused(self) -> Spec:
+        """Stands where a choice was refused; the mistake is noted, so nothing is built from it."""
+        return self.spec(kind="stdout", settings=StdoutSink())
+
+
+_SOURCE = _Role("source", SourceSpec, "{sqlite: log.db}")
+_SINK = _Role("sink", SinkSpec, "{file: alerts.ndjson}")
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The kinds that exist: settings classes of monitors and sinks by name, and the names of codecs."""
+    """The kinds that exist: settings classes of monitors, sinks and sources by name, and the names of codecs.
+
+    Sources that have a section of their own are not among them.
+    """
 
     monitors: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     sinks: Mapping[str, type[BaseModel]] = field(default_factory=lambda: BUILT_IN_SINKS)
     codecs: Collection[str] = ("native",)
+    sources: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
 def settle(document: Document, registry: Registry) -> None:
-    """Replace the settings of monitors and sinks by objects of their classes; note what is wrong with them."""
+    """Replace the settings of monitors, sources and sinks by objects of their classes; note what is wrong there."""
     raw = document.value
+    _settle_source(document, raw, registry)
     _settle_sinks(document, raw, registry)
     _check_codecs(document, raw, registry)
     fleet = _layer(document, raw, ("monitors",), registry, ())
@@ -103,28 +124,49 @@ def _settle_sinks(document: Document, raw: Raw, registry: Registry) -> None:
             sinks[queue] = [_sink(document, spec, ("sinks", queue, n), registry) for n, spec in enumerate(listed)]
 
 
+def _settle_source(document: Document, raw: Raw, registry: Registry) -> None:
+    said, place = raw.get("source"), ("source",)
+    if said is None:
+        return
+    named = said if isinstance(said, str) else next(iter(said), None) if isinstance(said, dict) else None
+    if named in SECTIONED_SOURCES:
+        document.report(place, f"{named} has a section of its own. Write {named}: at the beginning of a line.")
+        raw["source"] = _SOURCE.refused
+        return
+    raw["source"] = chosen = _chosen(document, said, place, registry.sources, _SOURCE)
+    written = {"codec": getattr(chosen.settings, "codec", None)}
+    _check_codec(document, written, ("source", chosen.kind, "codec"), registry)
+
+
 def _sink(document: Document, spec: Any, place: Place, registry: Registry) -> SinkSpec:
-    """One sink: `{kind: settings}`, `{kind: value of its first setting}`, or the kind alone."""
-    if isinstance(spec, str) and spec not in registry.sinks:
-        document.report(place, f"{shown(spec)} is no sink. {suggestion(spec, registry.sinks, 'sinks')}")
-        return _REFUSED
+    return _chosen(document, spec, place, registry.sinks, _SINK)
+
+
+def _chosen(
+    document: Document, spec: Any, place: Place, kinds: Mapping[str, type[BaseModel]], role: _Role[Spec]
+) -> Spec:
+    """One of the kinds: `{kind: settings}`, `{kind: value of its first setting}`, or the kind alone."""
+    word = role.word
+    if isinstance(spec, str) and spec not in kinds:
+        document.report(place, f"{shown(spec)} is no {word}. {suggestion(spec, kinds, f'{word}s')}")
+        return role.refused
     if isinstance(spec, str):
         spec = {spec: {}}
     if not isinstance(spec, dict) or len(spec) != 1:
-        document.report(place, "must name one kind of sink and its settings: {file: alerts.ndjson}.")
-        return _REFUSED
+        document.report(place, f"must name one kind of {word} and its settings: {role.example}.")
+        return role.refused
     (name, settings), *_ = spec.items()
-    kind = registry.sinks.get(name)
+    kind = kinds.get(name)
     if kind is None:
-        document.report((*place, name), f"there is no such sink. {suggestion(name, registry.sinks, 'sinks')}")
-        return _REFUSED
+        document.report((*place, name), f"there is no such {word}. {suggestion(name, kinds, f'{word}s')}")
+        return role.refused
     said = _spelt_out(kind, settings)
     literal_secrets(document, said, kind, at=(*place, name))
     try:
-        return SinkSpec(kind=name, settings=kind.model_validate(said))
+        return role.spec(kind=name, settings=kind.model_validate(said))
     except ValidationError as error:
         explain(document, error, kind, (*place, name))
-    return _REFUSED
+    return role.refused
 
 
 def _spelt_out(kind: type[BaseModel], settings: Any) -> Any:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from config.fields import alternatives, is_section, named_fields
 from config.schema import Config
+from config.streams import Chosen
 from config.units import Duration, Rate, Size
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _collect(model: type[BaseModel], place: str, seen: dict[type[BaseModel], str
 
 def _inner_sections(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:
     for kind in alternatives(annotation):
-        if is_section(kind) and kind.__name__ != "SinkSpec":
+        if is_section(kind) and not issubclass(kind, Chosen):
             yield kind, path
         elif get_origin(kind) is dict:
             yield from _inner_sections(get_args(kind)[1], f"{path}.<name>")

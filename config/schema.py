@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from config.models import Implicit, ModelConfig, Severity
 from config.section import Count, Like, Names, Number, Parameters, Positive, Section, Share
-from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, StdoutSink
+from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, SourceSpec, StdoutSink
 from config.units import Duration, Rate, Size
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -255,6 +255,8 @@ class Config(Section):
     """Read from Kafka."""
     files: Files | None = None
     """Read from files instead."""
+    source: SourceSpec | None = None
+    """Read from another kind of source instead: `{kind: settings}`."""
     sinks: Sinks = Sinks()
     """Where things go, if not where they go by default."""
     state: State = State()

@@ -40,17 +40,17 @@ def json_schema(
     *,
     registry: Registry | None = None,
 ) -> dict[str, Any]:
-    """The JSON Schema of a configuration file, settings of registered monitors and sinks included."""
+    """The JSON Schema of a configuration file, settings of registered monitors, sources and sinks included."""
     registry = registry or Registry(monitors or {})
     kinds: list[type[BaseModel]] = [Config, *registry.monitors.values(), *registry.sinks.values()]
+    kinds += registry.sources.values()
     references, document = models_json_schema([(kind, "validation") for kind in kinds], title="Vigil's configuration")
     definitions = document["$defs"]
     chosen = _by_name({name: references[kind, "validation"] for name, kind in registry.monitors.items()})
     for section in ("Config", "ModelConfig"):
         definitions[section]["properties"]["monitors"] |= chosen
-    definitions["SinkSpec"] = _sink_schema(
-        {name: references[kind, "validation"] for name, kind in registry.sinks.items()}
-    )
+    for spec, choices in (("SinkSpec", registry.sinks), ("SourceSpec", registry.sources)):
+        definitions[spec] = _choice({name: references[kind, "validation"] for name, kind in choices.items()})
     definitions["Sinks"]["properties"] = {
         queue: _queue(schema) for queue, schema in definitions["Sinks"]["properties"].items()
     }
@@ -64,8 +64,8 @@ def _by_name(settings: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": either, "additionalProperties": False}
 
 
-def _sink_schema(settings: dict[str, Any]) -> dict[str, Any]:
-    """`stdout`, `{kafka: topic}` or `{kafka: {topic: ...}}`."""
+def _choice(settings: dict[str, Any]) -> dict[str, Any]:
+    """One kind: `stdout`, `{kafka: topic}` or `{kafka: {topic: ...}}`."""
     plain = [{"type": ["string", "number", "null"]}]
     spelt = {name: {"anyOf": [schema, *plain]} for name, schema in sorted(settings.items())}
     mapping = {

@@ -185,15 +185,25 @@ class Files(Section):
     """How the events are written."""
 
 
-class SinkSpec(Section):
-    """One place to write to: a kind of sink and its settings."""
+class Chosen(Section):
+    """A kind that is registered elsewhere, and its settings."""
 
     kind: str
+    """The kind's name."""
     settings: BaseModel
+    """What the kind's own class says."""
 
     @model_serializer
     def _as_written(self) -> dict[str, Any]:
         return {self.kind: self.settings}
+
+
+class SourceSpec(Chosen):
+    """One place to read from: a kind of source and its settings."""
+
+
+class SinkSpec(Chosen):
+    """One place to write to: a kind of sink and its settings."""
 
 
 SinkList = Literal["auto"] | tuple[SinkSpec, ...]
@@ -203,11 +213,11 @@ class Sinks(Section):
     """Each a list of `{kind: settings}`; `[]` throws away; `auto` follows the source."""
 
     alerts: SinkList = "auto"
-    """Kafka source: the topic `kafka.alerts`. Files: standard output."""
+    """Kafka source: the topic `kafka.alerts`. Others: standard output."""
     readings: SinkList = "auto"
-    """Kafka source: the topic `kafka.readings`. Files: `readings.ndjson` under `state.path`."""
+    """Kafka source: the topic `kafka.readings`. Others: `readings.ndjson` under `state.path`."""
     dead_letters: SinkList = "auto"
-    """Kafka source: the topic `kafka.dead_letters`. Files: `dead_letters.ndjson` under `state.path`."""
+    """Kafka source: the topic `kafka.dead_letters`. Others: `dead_letters.ndjson` under `state.path`."""
 
 
 class KafkaSink(Section):
@@ -228,4 +238,6 @@ class StdoutSink(Section):
     """Standard output; nothing to set."""
 
 
+SECTIONED_SOURCES = ("kafka", "files")
+"""Sources that have a section of their own."""
 BUILT_IN_SINKS: dict[str, type[BaseModel]] = {"kafka": KafkaSink, "file": FileSink, "stdout": StdoutSink}

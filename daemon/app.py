@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from config import Config, Registry, config_hash
-from config.streams import FileSink, SinkSpec, StdoutSink
+from config.streams import SECTIONED_SOURCES, FileSink, SinkSpec, StdoutSink
 from daemon import kernel_cache, reading, settings, suite, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
@@ -35,6 +35,7 @@ from daemon.pipeline import Pipeline
 from daemon.said import Said
 from daemon.sinks import sinks
 from daemon.sinks.base import Sink, Surroundings
+from daemon.sources import sources
 from daemon.sources.base import Source
 from daemon.state.outbox import Outbox
 from daemon.state.store import Store
@@ -48,9 +49,13 @@ log = structlog.get_logger()
 
 @cache
 def registry() -> Registry:
-    """What a config may name: all monitors, sinks and codecs that there are."""
-    settings = {name: monitor.Settings for name, monitor in monitors().items()}
-    return Registry(settings, {name: sink.Settings for name, sink in sinks().items()}, tuple(codecs()))
+    """What a config may name: all monitors, sources, sinks and codecs that there are."""
+    return Registry(
+        {name: monitor.Settings for name, monitor in monitors().items()},
+        {name: sink.Settings for name, sink in sinks().items()},
+        tuple(codecs()),
+        {name: source.Settings for name, source in sources().items() if name not in SECTIONED_SOURCES},
+    )
 
 
 class Live:

@@ -23,6 +23,7 @@ from config import Config
 from daemon import exits
 from daemon.envelopes import Consumed, control_line, dump_line
 from daemon.missing import Extents, Missing
+from daemon.reading import chosen
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources import sources
 from daemon.sources.base import Opening, Source, SourceError
@@ -91,7 +92,8 @@ def write(config: Config, output: IO[bytes]) -> tuple[int, int]:
 def _reader(config: Config) -> Source:
     """The configured source from its beginning, in a consumer group of its own that leaves no trace."""
     if config.kafka is None:
-        return sources()["files"](config.files, Opening())
+        name, settings = chosen(config)
+        return sources()[name](settings, Opening())
     group = f"{config.kafka.group}-dump-{os.getpid()}"
     settings = config.kafka.model_copy(update={"group": group, "start": "earliest"})
     return sources()["kafka"](settings, Opening(start_empty=True))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from config import Config
 from config.streams import Files
@@ -20,9 +21,16 @@ from daemon.state.store import Store
 
 def source(config: Config, store: Store, *, start_empty: bool) -> Source:
     """Where events come from. Raises `SourceError`."""
+    name, settings = chosen(config)
     opening = Opening(store.positions, start_empty, int(config.limits.message_bytes), store.instance)
-    name, settings = ("kafka", config.kafka) if config.kafka is not None else ("files", config.files)
     return sources()[name](settings, opening)
+
+
+def chosen(config: Config) -> tuple[str, Any]:
+    """The kind of source to read from, and its settings."""
+    if config.source is not None:
+        return config.source.kind, config.source.settings
+    return ("kafka", config.kafka) if config.kafka is not None else ("files", config.files)
 
 
 def files(config: Config, paths: Sequence[Path]) -> Source:
@@ -69,4 +77,5 @@ def references(config: Config) -> References | None:
 
 
 def _replay_codec(config: Config) -> str:
-    return config.files.codec if config.files is not None else "native"
+    """How events are written that are of no topic: what the source's settings say, if they have a `codec`."""
+    return str(getattr(chosen(config)[1], "codec", "native"))

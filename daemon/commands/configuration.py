@@ -39,6 +39,7 @@ def load(path: Path | None, *, source_required: bool = True) -> Config:
             registry.monitors,
             sinks=registry.sinks,
             codecs=registry.codecs,
+            sources=registry.sources,
             source_required=source_required,
         )
     except ConfigError as error:

@@ -115,6 +115,8 @@ def _prepare(config: Config, path: Path) -> None:
         log.info("source", kind="kafka", brokers=list(config.kafka.brokers), topics=topics, group=config.kafka.group)
     if config.files is not None:
         log.info("source", kind="files", paths=list(map(str, config.files.paths)), follow=config.files.follow)
+    if config.source is not None:
+        log.info("source", kind=config.source.kind)
     for queue, sinks in config.outputs.items():
         log.info("sink", queue=queue, to=[_sink_named(sink) for sink in sinks])
     for model, settings in config.models.items():

@@ -1,8 +1,8 @@
 """The contract of a source, and how one becomes known.
 
 A source is one file in this folder: a class with a `name`, its `Settings`, and the methods below. Importing the folder
-registers it. What chooses it is a section of the configuration of that name (`config.schema.Config`), which
-`daemon.reading.source` looks for.
+registers it; it is then chosen in the configuration as `source: {name: settings}`. Kafka and files have sections of
+their own. How events are written is what the settings say, if they have a field `codec`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """What holds for a model, for a monitor and for a queue, when several sections speak of it."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel
@@ -87,6 +88,18 @@ def test_sinks_follow_the_source() -> None:
     assert [spec.settings.model_dump(mode="json") for spec in files["readings"]] == [
         {"path": "vigil-state/readings.ndjson"}
     ]
+
+
+def test_another_source_has_the_sinks_of_files() -> None:
+    """A source without a section of its own is chosen as a sink is."""
+
+    class Table(BaseModel):
+        path: Path
+
+    config = parse("source: {table: log.db}\n", {}, Registry(sources={"table": Table}))
+    assert config.source is not None
+    assert (config.source.kind, config.source.settings) == ("table", Table(path=Path("log.db")))
+    assert [spec.settings for spec in config.outputs["alerts"]] == [StdoutSink()]
 
 
 def test_sinks_are_what_is_said() -> None:

@@ -21,7 +21,12 @@ class Webhook(BaseModel, extra="forbid"):
     token: SecretStr | None = None
 
 
-REGISTRY = Registry({"concept_drift": ConceptDrift}, {"webhook": Webhook}, ["native", "kserve"])
+class Table(BaseModel, extra="forbid"):
+    path: Path
+    codec: str = "native"
+
+
+REGISTRY = Registry({"concept_drift": ConceptDrift}, {"webhook": Webhook}, ["native", "kserve"], {"table": Table})
 
 
 def problems(text: str, environ: dict[str, str] | None = None) -> list[str]:
@@ -132,6 +137,13 @@ BROKEN = [
         "3: files.paths[0]: 'no-such.ndjson' does not exist. Correct the path",
     ),
     ("files: {paths: a, follow: true, codec: kserv}\n", "1: files.codec: 'kserv' is no codec. Did you mean kserve?"),
+    ("source: {tabel: a}\n", "1: source.tabel: there is no such source. Did you mean table?"),
+    ("source: tabel\n", "1: source: 'tabel' is no source. Did you mean table?"),
+    ("source: [3]\n", "1: source: must name one kind of source and its settings: {sqlite: log.db}."),
+    ("source: {table: {pth: a}}\n", "1: source.table.pth: nothing is called so here. Did you mean path?"),
+    ("source: {table: {path: a, codec: kserv}}\n", "1: source.table.codec: 'kserv' is no codec. Did you mean kserve?"),
+    ("source: {files: {paths: a}}\n", "1: source: files has a section of its own. Write files: at the beginning of"),
+    (KAFKA + "source: {table: a}\n", "4: source: there is also a section kafka. Keep one of the two."),
     (
         KAFKA + "sinks:\n  alerts:\n    - webhok: http://a\n",
         "6: sinks.alerts[0].webhok: there is no such sink. Did you mean webhook?",

@@ -1,12 +1,14 @@
-"""A monitor, a codec and a sink, each one new file: no other file is touched."""
+"""A monitor, a source, a codec and a sink, each one new file: no other file is touched."""
 
 import json
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -16,13 +18,19 @@ from typing import Any
 import pytest
 
 from daemon.codecs.base import Refused
+from daemon.sources.base import Opening, SourceError
 from daemon.stamps import rfc3339
 from processors.checks import check_monitor
 from tests.daemon.commands.vigild import START_S, environment
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
-ROOMS = {"undecided": "processors/quality", "semicolons": "daemon/codecs", "webhook": "daemon/sinks"}
+ROOMS = {
+    "undecided": "processors/quality",
+    "sqlite": "daemon/sources",
+    "semicolons": "daemon/codecs",
+    "webhook": "daemon/sinks",
+}
 
 
 def loaded(name: str) -> ModuleType:
@@ -64,22 +72,29 @@ def lines() -> Iterator[str]:
     for number in range(4_000):
         score = rng.random() if number < 2_000 else rng.uniform(0.42, 0.58)
         time = rfc3339((START_S * 10 + number) * 100_000)
-        yield f"r-{number};{time};fraud;3;{int(score > 0.5)};{score:.3f};amount={rng.gauss(0, 1):.2f};country=CN\n"
+        yield f"r-{number};{time};fraud;3;{int(score > 0.5)};{score:.3f};amount={rng.gauss(0, 1):.2f};country=CN"
 
 
-def test_three_files_dropped_into_their_rooms_are_all_it_takes(
+def table(path: Path, events: Iterable[str]) -> None:
+    """Write events as rows of a table."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("create table events (number integer primary key, event text not null)")
+        db.executemany("insert into events (event) values (?)", ((event,) for event in events))
+
+
+def test_four_files_dropped_into_their_rooms_are_all_it_takes(
     posts: tuple[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
-    """A copy of the source with nothing but the new files reads the new format, watches the new series, and posts."""
+    """A copy of Vigil with nothing but the new files reads a new place and format, watches a new series, and posts."""
     url, taken = posts
     for package in ("daemon", "processors", "config"):
         shutil.copytree(ROOT / package, tmp_path / package)  # with what is compiled of them
     for name, room in ROOMS.items():
         shutil.copy(PLUGIN / f"{name}.py", tmp_path / room)
     (tmp_path / "vigild.py").write_text((ROOT / "vigild.py").read_text())
-    (tmp_path / "events.txt").write_text("".join(lines()))
+    table(tmp_path / "log.db", lines())
     (tmp_path / "vigil.yaml").write_text(
-        "files: {paths: [events.txt], codec: semicolons}\n"
+        "source: {sqlite: {path: log.db, follow: false, codec: semicolons}}\n"
         f"sinks: {{alerts: {{webhook: '{url}'}}, readings: {{file: readings.ndjson}}}}\n"
         "monitors: {undecided: {margin: 0.1}}\n"
         "http: {port: null}\n"
@@ -115,6 +130,33 @@ def test_the_codec_condemns_only_the_line_that_is_wrong() -> None:
     assert isinstance(refused, Refused)
     assert (refused.reason, original) == ("wrong_columns", b"r-1;fraud")
     assert label == {"type": "label", "id": "r-1", "ts": "2026-11-25T10:00:00Z", "model": "fraud", "label": "1"}
+
+
+def test_the_source_goes_on_where_the_state_says_and_says_what_was_deleted(tmp_path: Path) -> None:
+    """Rows come once, in order; those that were deleted before they were read are a gap."""
+    module = loaded("sqlite")
+    table(tmp_path / "log.db", "abcdefgh")
+    settings = module.SqliteSettings(path=tmp_path / "log.db", follow=False)
+    first = module.Sqlite(settings, Opening())
+    taken = first.poll(0.0, 3).runs[0]
+    assert (taken.offsets, taken.values) == ([1, 2, 3], [b"a", b"b", b"c"])
+    at = first.positions()
+    first.close()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db, db:
+        db.execute("delete from events where number < 6")
+    second = module.Sqlite(settings, Opening(lambda: at))
+    polled = second.poll(0.0, 100)
+    assert [(gap.expected, gap.found, gap.reason) for gap in polled.gaps] == [(4, 6, "retention")]
+    assert polled.runs[0].offsets == [6, 7, 8]
+    second.pause(polled.assigned)
+    second.seek(at)
+    assert not second.poll(0.0, 100).finished, "it is paused, not at its end"
+    second.resume(polled.assigned)
+    assert second.poll(0.0, 100).runs[0].offsets == [6, 7, 8]
+    assert second.poll(0.0, 100).finished == set(polled.assigned)
+    second.close()
+    with pytest.raises(SourceError, match="missing"):
+        module.Sqlite(module.SqliteSettings(path=tmp_path / "missing.db"), Opening())
 
 
 def test_a_monitor_of_another_package_needs_an_entry_point_only(tmp_path: Path) -> None:
