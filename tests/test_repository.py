@@ -16,7 +16,8 @@ SENTENCE = re.compile(r"[^.!?]([^.!?]|[.!?](?!\s))*[.!?]")
 
 def tracked() -> list[Path]:
     """Return every committed or staged file that still exists, relative to the root."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listing = ["git", "-c", "safe.directory=*", "ls-files", "-z"]  # whoever owns the checkout
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 

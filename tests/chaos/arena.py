@@ -126,6 +126,10 @@ class Arena:
         except NotThere:
             return 0
 
+    def stream_on(self) -> None:
+        """See `faults.Arena`."""
+        self.stream.flow()
+
     def alive(self) -> None:
         """The daemon must not have ended by itself."""
         if self.daemon.pid is None:

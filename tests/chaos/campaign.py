@@ -53,6 +53,8 @@ class Outcome:
         for name in ("alerts", "readings", "dead_letters"):
             yield f"{name:<24}{counts.get(name, 0):>7}{counts.get(name + ' again', 0):>7}"
         yield ""
+        if self.faults["explainer killed"] and not counts.get("explanations"):
+            yield "no explanation was ever taken in: what is said of the explainer is not tested by this"
         yield f"{len(self.verdict.losses)} losses in {self.seconds:.0f} s, seed {self.seed}"
         yield from (f"  {loss}" for loss in self.verdict.losses[:50])
 

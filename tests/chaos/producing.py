@@ -50,6 +50,10 @@ class Stream:
         """So many records more at full pace: a machine that is slow at everything need not read all the more."""
         self._allowance = max(self._allowance, 0) + count
 
+    def flow(self) -> None:
+        """Full pace for the next second."""
+        self._allowance = max(self._allowance, int(self._per_s))
+
     def hold(self) -> None:
         """The broker is about to be away."""
         self._flowing.clear()
