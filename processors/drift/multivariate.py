@@ -64,6 +64,7 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
     """Rows in which two features are on the same side, by pair → the largest change, and an alert."""
 
     consumes = "predictions"
+    code_version = 2
     Settings = MultivariateDriftSettings
     alarm_share = 0.5
 
@@ -129,9 +130,10 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             # Before views are chosen: this pane was measured with those that there were.
             changes = self._pairs.step(pairs, summary, state["budget"], context)
             self._say(state, changes, context, verdict)
-            for at, base in enumerate(summary.keys.tolist()):
-                if base not in pairs["versions"]:
-                    self._collect(state, summary, at, base, context.profile)
+            fresh = [(at, base) for at, base in enumerate(summary.keys.tolist()) if base not in pairs["versions"]]
+            found = {base: self._collect(state, summary, at, base, context.profile) for at, base in fresh}
+            if opened := {base: forecasts for base, forecasts in found.items() if forecasts}:
+                self._pairs.seal(pairs, opened)
         counted = Summary(summary.keys, {"n": summary["n"]} if len(summary) else {})
         for due in _WINDOWS.add(state["windows"], counted, context):
             verdict.readings.extend(self._readings(state, due, context.profile))
@@ -144,7 +146,8 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
                 continue
             numbers = features_of(context.profile, base)
             self._pairs.forget(state["pairs"], frozenset([base]))
-            self._seal(state, base, numbers, _bins(rows, [numbers])[part], context.profile)
+            forecasts = self._open(state, base, numbers, _bins(rows, [numbers])[part], context.profile)
+            self._pairs.seal(state["pairs"], {base: forecasts})
             verdict = self.measure(rows, context.profile, state["pairs"]["sealed"])
             self._pairs.adopt(state["pairs"], base, verdict, int(np.searchsorted(verdict.keys, base)))
         return Verdict(state, sealed=state["pairs"]["sealed"])
@@ -187,8 +190,8 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
 
     # Judging.
 
-    def _collect(self, state: State, summary: Summary, at: int, base: int, profile: Profile) -> None:
-        """Keep a sample of a version's first rows; choose its views once there are enough."""
+    def _collect(self, state: State, summary: Summary, at: int, base: int, profile: Profile) -> State | None:
+        """Keep a sample of a version's first rows; once there are enough choose its views, and return its forecasts."""
         numbers = features_of(profile, base)
         fresh = summary["bins"][at][summary["order"][at] != _NONE]
         held = state["sampled"].get(base)
@@ -196,13 +199,14 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             held = {"numbers": numbers, "bins": fresh[:0]}
         held["bins"] = np.concatenate([held["bins"], fresh])
         state["sampled"][base] = held
-        if len(held["bins"]) >= _ENOUGH:
-            del state["sampled"][base]
-            self._seal(state, base, numbers, held["bins"], profile)
+        if len(held["bins"]) < _ENOUGH:
+            return None
+        del state["sampled"][base]
+        return self._open(state, base, numbers, held["bins"], profile)
 
-    def _seal(self, state: State, base: int, numbers: Ints, bins: Any, profile: Profile) -> None:
+    def _open(self, state: State, base: int, numbers: Ints, bins: Any, profile: Profile) -> State:
         numeric = np.asarray(profile.series_type[numbers] == NUMERIC)
-        self._pairs.open(state["pairs"], base, numbers, bins[:, : len(numbers)], numeric)
+        return self._pairs.open(state["pairs"], base, numbers, bins[:, : len(numbers)], numeric)
 
     def _say(self, state: State, changes: list[tuple[int, Change]], context: Judging, verdict: Verdict) -> None:
         """One finding for each version of which pairs changed their minds."""

@@ -14,7 +14,7 @@ from processors.detectors.rates import Rates
 from processors.drift import views
 from processors.kernels.binning import CATEGORICAL, NUMERIC, WIDTH
 from processors.profile import Profile
-from processors.rows import Bools, Bytes, Floats, Ints, Longs
+from processors.rows import Bools, Bytes, Floats, Ints
 
 MOST_FEATURES = 24
 """Features of a version whose pairs are watched: the first that were admitted, which are the most frequent."""
@@ -31,7 +31,15 @@ _RECENT = 500.0
 _SETTLED = 4_000
 _VERSIONS, _FEWEST = 16, 8
 _KNOWN = 500
-_SIZES = {"agree": len(FIRST), "both": len(FIRST), "up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
+_OF_PAIRS = ("agree", "both")
+_ALONE = {"up": MOST_FEATURES, "seen": MOST_FEATURES, "n": 1}
+"""What is summed up of features on their own, with how many numbers."""
+_TOLD: Mapping[str, tuple[tuple[int, ...], type]] = {
+    "partner": ((views.PARTNERS,), np.uint8),
+    "weight": ((views.PARTNERS, WIDTH), np.float32),
+    "bar": ((), np.float32),
+}
+"""Shape of a feature's forecast."""
 _MOVED, _MOVED_Z = 0.05, 4.0
 """A feature has moved on its own if its share differs by that much, and by that many standard errors."""
 
@@ -56,8 +64,11 @@ class Pairs:
         """No version is watched."""
         return {"versions": {}, "free": [], "slots": 0, "sealed": None, "drift": self._detector.initial()}
 
-    def open(self, state: State, base: int, numbers: Ints, bins: Bytes, numeric: Bools) -> None:
-        """Begin with a version: its series, and a sample of their bins from which views and forecasts are chosen."""
+    def open(self, state: State, base: int, numbers: Ints, bins: Bytes, numeric: Bools) -> State:
+        """Begin with a version: its series, and a sample of their bins from which views and forecasts are chosen.
+
+        Returns the forecasts, for `seal`.
+        """
         sides = views.choose(bins, numeric) if len(numbers) else np.zeros((0, WIDTH), np.int8)
         partner, weight, bar = views.forecasts(sides, bins)
         strength = np.abs(views.agreement(views.seen(sides, bins)))
@@ -75,21 +86,25 @@ class Pairs:
             "numbers": numbers,
             "views": sides,
             "partner": partner,
-            "weight": weight.astype(np.float32),
-            "bar": bar.astype(np.float32),
             "of": len(wanted),
             "pair": np.array(chosen, np.int64),
             "slot": np.array(sorted(self._slot(state) for _ in chosen), np.int32),
             "start": -1,
-            "waiting": _sums(),
-            "last": _sums(),
-            "recent": _sums(),
-            "usual": _sums(),
+            "waiting": _sums(len(chosen)),
+            "recent": _sums(len(chosen)),
+            "last": _alone(),
+            "usual": _alone(),
         }
-        state["sealed"] = self._sealed(state)
+        return {"partner": partner, "weight": weight, "bar": bar}
 
-    def _sealed(self, state: State) -> Any:
-        """What measuring needs: by version its forecasts, by series its place among the features and its sides."""
+    @staticmethod
+    def seal(state: State, new: Mapping[int, State]) -> None:
+        """Put together what measuring needs: by version its forecasts, by series its place and its sides.
+
+        Forecasts of versions that are not `new` are those that were sealed before. Whoever measures may hold these, so
+        they are copied, never changed.
+        """
+        before = state["sealed"]
         bases = np.array(sorted(state["versions"]), np.int32)
         top = max((int(v["numbers"].max(initial=-1)) for v in state["versions"].values()), default=-1)
         place = np.full(top + 1, -1, np.int16)
@@ -97,13 +112,14 @@ class Pairs:
         for version in state["versions"].values():
             place[version["numbers"]] = np.arange(len(version["numbers"]))
             side[version["numbers"]] = version["views"]
-        versions = [state["versions"][base] for base in bases.tolist()]
-        told = {
-            "partner": _padded([version["partner"] for version in versions], (views.PARTNERS,), np.uint8),
-            "weight": _padded([version["weight"] for version in versions], (views.PARTNERS, WIDTH), np.float32),
-            "bar": _padded([version["bar"] for version in versions], (), np.float32),
-        }
-        return {"bases": bases, "place": place, "side": side, **told}
+        told = {name: np.zeros((len(bases), MOST_FEATURES, *shape), kind) for name, (shape, kind) in _TOLD.items()}
+        old = np.flatnonzero(~np.isin(bases, list(new)))
+        for name, table in told.items():
+            if len(old):
+                table[old] = before[name][np.searchsorted(before["bases"], bases[old])]
+            for base, forecasts in new.items():
+                table[np.searchsorted(bases, base), : len(forecasts[name])] = forecasts[name]
+        state["sealed"] = {"bases": bases, "place": place, "side": side, **told}
 
     def step(self, state: State, summary: Summary, spent: State, context: Judging) -> list[tuple[int, Change]]:
         """Take in a pane; returns (version, change) of each pair that changed its mind."""
@@ -114,7 +130,8 @@ class Pairs:
                 continue
             if version["start"] < 0:
                 version["start"] = context.start
-            _add(version["waiting"], {name: summary[name][at] for name in _SIZES})
+            pair = version["pair"]
+            _add(version["waiting"], _row(summary, at) | {name: summary[name][at][pair] for name in _OF_PAIRS})
             if version["waiting"]["n"][0] >= self._batch:
                 due.setdefault(version["start"], []).append(base)
         changes = []
@@ -125,20 +142,20 @@ class Pairs:
     def adopt(self, state: State, base: int, summary: Summary, at: int) -> None:
         """Let counts of a reference be what is usual of a version."""
         version = state["versions"][base]
-        _add(version["usual"], {name: summary[name][at] for name in _SIZES})
+        _add(version["usual"], _row(summary, at))
         order = np.argsort(version["slot"])
-        hits, trials = _rates(version["usual"], version["pair"])
+        hits, trials = _rates({name: summary[name][at][version["pair"]] for name in _OF_PAIRS})
         self._detector.adopt(state["drift"], version["slot"][order], hits[order], trials[order])
 
     def forget(self, state: State, groups: frozenset[int]) -> None:
         """Free the slots of these versions."""
-        for base in sorted(groups & state["versions"].keys()):
-            version = state["versions"].pop(base, None)
-            state["sealed"] = self._sealed(state)
-            if version is not None:
-                slots = version["slot"].tolist()
-                self._detector.forget(state["drift"], frozenset(slots))
-                state["free"] = sorted([*state["free"], *slots], reverse=True)
+        gone = [state["versions"].pop(base) for base in sorted(groups & state["versions"].keys())]
+        if not gone:
+            return
+        self.seal(state, {})
+        slots = [slot for version in gone for slot in version["slot"].tolist()]
+        self._detector.forget(state["drift"], frozenset(slots))
+        state["free"] = sorted([*state["free"], *slots], reverse=True)
 
     def firing(self, state: State, base: int) -> bool:
         """Does any pair of a version fire?"""
@@ -164,7 +181,7 @@ class Pairs:
         size = len(version["numbers"])
         table = np.zeros((size, size))
         hits, trials = self._detector.reference_of(state["drift"], version["slot"])
-        recent, n = _rates(version["recent"], version["pair"])
+        recent, n = _rates(version["recent"])
         known = (trials > 0) & (n >= self._batch / 2)
         usual = np.where(known, hits / np.maximum(trials, 1), 0.5)
         error = np.sqrt(usual * (1 - usual) * (1 / np.maximum(n, 1) + 1 / np.maximum(trials, 1)))
@@ -191,7 +208,7 @@ class Pairs:
         slots, hits, trials, weight, owner = [], [], [], [], {}
         for base, mine in zip(keys.tolist(), weights.tolist(), strict=True):
             version = state["versions"][base]
-            hit, n = _rates(version["waiting"], version["pair"])
+            hit, n = _rates(version["waiting"])
             steady = self._remember(version)
             apart = ~_steady_pairs(version, steady)
             slots.append(version["slot"])
@@ -213,10 +230,10 @@ class Pairs:
         recent = version["recent"] = {name: fade * total for name, total in version["recent"].items()}
         _add(recent, waiting)
         steady = _alike(recent, usual) & _alike(waiting, usual)
+        version["last"] = {name: waiting[name] for name in _ALONE}
         if usual["n"][0] < _SETTLED and steady.all():
-            _add(usual, waiting)
-        version["last"] = waiting
-        version["waiting"], version["start"] = _sums(), -1
+            _add(usual, version["last"])
+        version["waiting"], version["start"] = _sums(len(version["pair"])), -1
         return steady
 
     @staticmethod
@@ -227,8 +244,17 @@ class Pairs:
         return int(state["slots"]) - 1
 
 
-def _sums() -> dict[str, Floats]:
-    return {name: np.zeros(size) for name, size in _SIZES.items()}
+def _alone() -> dict[str, Floats]:
+    return {name: np.zeros(size) for name, size in _ALONE.items()}
+
+
+def _sums(pairs: int) -> dict[str, Floats]:
+    return {name: np.zeros(pairs) for name in _OF_PAIRS} | _alone()
+
+
+def _row(summary: Summary, at: int) -> dict[str, Any]:
+    """What a pane holds of a version's features on their own."""
+    return {name: summary[name][at] for name in _ALONE}
 
 
 def _steady_pairs(version: State, steady: Bools) -> Bools:
@@ -240,13 +266,6 @@ def _steady_pairs(version: State, steady: Bools) -> Bools:
     return np.asarray(
         steady[FIRST[pair]] & steady[SECOND[pair]] & (fellows[FIRST[pair]] | (FIRST[pair] != SECOND[pair]))
     )
-
-
-def _padded(tables: list[Any], shape: tuple[int, ...], kind: type) -> Any:
-    padded: Any = np.zeros((len(tables), MOST_FEATURES, *shape), kind)
-    for at, table in enumerate(tables):
-        padded[at, : len(table)] = table
-    return padded
 
 
 def _alike(now: dict[str, Floats], usual: dict[str, Floats]) -> Bools:
@@ -266,11 +285,10 @@ def _apart(now: dict[str, Floats], usual: dict[str, Floats]) -> tuple[Floats, Fl
 
 
 def _add(sums: dict[str, Floats], more: Mapping[str, Any]) -> None:
-    for name in _SIZES:
-        sums[name] = sums[name] + more[name]
+    for name, total in more.items():
+        sums[name] = sums[name] + total
 
 
-def _rates(sums: dict[str, Floats], pair: Longs) -> tuple[Floats, Floats]:
-    """Rows in which the two of each pair agree, and in which both are known."""
-    n = sums["both"][pair]
-    return (n + sums["agree"][pair]) / 2, n
+def _rates(sums: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """Rows in which the two of each pair that is watched agree, and in which both are known."""
+    return (sums["both"] + sums["agree"]) / 2, sums["both"]
