@@ -108,7 +108,9 @@ class _Reader:
 
     def _array(self, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
         size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        return np.frombuffer(self._take(size), dtype).reshape(shape).copy()
+        kept = np.frombuffer(self._take(size), dtype).reshape(shape)
+        # Of zeros the system gives memory only once they are written.
+        return kept.copy() if np.frombuffer(kept, np.uint8).any() else np.zeros(shape, dtype)
 
     def _texts(self, shape: list[int], size: int) -> np.ndarray[Any, Any]:
         count = int(np.prod(shape, dtype=np.int64))

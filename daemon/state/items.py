@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from daemon.state.digests import digest_of
+from daemon.state.digests import Digests, digest_of
 from daemon.state.errors import Damaged
 from processors.packing import Part
 
@@ -55,8 +55,9 @@ class Known:
         before = self._digests.get(name, {})
         after: dict[Place, bytes] = {}
         changed = []
+        of_name = Digests(name)
         for place, content in pages(parts):
-            digest = after[place] = page_digest(name, place, content)
+            digest = after[place] = of_name.of(*place, content)
             if before.get(place) != digest:
                 changed.append(Page(place, digest, bytes(content)))
         return changed, [place for place in before if place not in after], after

@@ -110,9 +110,8 @@ def score(forests: State, shape: Shape, keys: Ints, rows: PredictionRows, profil
     place, mine = places(forests, keys)
     own = [forests["names"][at] == _names(profile.groups[int(keys[key])]) for at, key in zip(place, mine, strict=True)]
     place, mine = place[own], mine[own]
-    leaves = np.zeros((len(keys), *shape.leaves), np.int32)
     if not len(place):
-        return np.full(len(rows), np.nan), leaves
+        return np.full(len(rows), np.nan), np.zeros((len(keys), *shape.leaves), np.int32)
     widest, column = _columns(forests, place, len(profile.series_group))
     cells = rows.cells
     used = np.flatnonzero(column[cells.series] >= 0)
@@ -127,11 +126,19 @@ def score(forests: State, shape: Shape, keys: Ints, rows: PredictionRows, profil
         widest,
         features,
         thresholds,
-        node_masses(forests["leaves"][place]),
+        node_masses(_at(forests["leaves"], place)),
         forests["rows"][place],
     )
+    if len(mine) == len(keys):
+        return scores, counted
+    leaves = np.zeros((len(keys), *shape.leaves), np.int32)
     leaves[mine] = counted
     return scores, leaves
+
+
+def _at(column: npt.NDArray[Any], place: Any) -> npt.NDArray[Any]:
+    """A column's entries at these places (ascending); not copied if they are all, for that may be ten MB."""
+    return column if len(place) == len(column) else np.asarray(column[place])
 
 
 def _names(key: GroupKey) -> list[str]:

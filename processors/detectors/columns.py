@@ -1,10 +1,16 @@
-"""State of a detector: arrays whose first axis is the series number, growing as numbers appear."""
+"""State of a detector: arrays whose first axis is the series number, growing as numbers appear.
+
+Much of it is for the few series that fire, or have fired. The system backs memory of zeros once it is written, so a
+column that nobody has written to yet takes none; it is left so when it grows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from processors.base import State
 from processors.rows import Ints
@@ -24,8 +30,8 @@ def grow(state: State, layout: Layout, keys: Ints) -> None:
     if not len(keys) or keys[-1] < have:
         return
     size = int(keys[-1]) + 1 + have // 8
-    for name, (kind, shape, fill) in layout.items():
-        state[name] = np.concatenate([state[name], np.full((size - have, *shape), fill, kind)])
+    for name, (_, _, fill) in layout.items():
+        state[name] = _longer(state[name], size, fill)
 
 
 def clear(state: State, layout: Layout, keys: Ints) -> None:
@@ -34,6 +40,14 @@ def clear(state: State, layout: Layout, keys: Ints) -> None:
     gone = keys[keys < grow_to]
     for name, (_, _, fill) in layout.items():
         state[name][gone] = fill
+
+
+def _longer(column: npt.NDArray[Any], size: int, fill: float) -> npt.NDArray[Any]:
+    shape = (size, *column.shape[1:])
+    longer = np.zeros(shape, column.dtype) if fill == 0 else np.full(shape, fill, column.dtype)
+    if fill != 0 or column.any():
+        longer[: len(column)] = column
+    return longer
 
 
 def numbers(keys: frozenset[int]) -> Ints:

@@ -112,7 +112,9 @@ class Pairs:
         for version in state["versions"].values():
             place[version["numbers"]] = np.arange(len(version["numbers"]))
             side[version["numbers"]] = version["views"]
-        told = {name: np.zeros((len(bases), MOST_FEATURES, *shape), kind) for name, (shape, kind) in _TOLD.items()}
+        told: State = {
+            name: np.zeros((len(bases), MOST_FEATURES, *shape), kind) for name, (shape, kind) in _TOLD.items()
+        }
         old = np.flatnonzero(~np.isin(bases, list(new)))
         for name, table in told.items():
             if len(old):

@@ -8,6 +8,7 @@ Beside them two rules: a feature that is stuck at one value (`stuck`), and one t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,7 +53,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     """Cells and duplicates per pane → rates per feature and version, and alerts that name the feature."""
 
     consumes = "predictions"
-    code_version = 2
+    code_version = 3
     Settings = DataQualitySettings
 
     def __init__(self, settings: DataQualitySettings) -> None:
@@ -62,6 +63,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
     def initial(self) -> State:
         return {
             "rates": self._rates.initial(),
+            "duplicates": self._rates.initial(),
             "budget": budget.initial(),
             "stuck": stuck.initial(),
             "schema": schema.initial(),
@@ -92,8 +94,12 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         summary = counting.count(rows, context.profile)
         if len(summary):
             row, kind = np.nonzero(summary["trials"][:, :DUPLICATE] >= self.settings.warmup)
-            keys = _rate_key(summary.keys[row] // 2, kind)
-            self._rates.adopt(state["rates"], keys, summary["bad"][row, kind], summary["trials"][row, kind])
+            self._rates.adopt(
+                state["rates"],
+                _place(summary.keys[row] // 2, kind),
+                summary["bad"][row, kind],
+                summary["trials"][row, kind],
+            )
         return Verdict(state)
 
     def deadline(self, state: State) -> int | None:
@@ -103,7 +109,9 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         """Learn them anew; that they are there is known."""
         gone = {_rate_key(number, kind) for number in series for kind in range(DUPLICATE)}
         gone |= {_rate_key(number, DUPLICATE) for number in groups}
-        self._rates.forget(state["rates"], frozenset(gone))
+        rates = frozenset(_place(number, kind) for number in series for kind in range(DUPLICATE))
+        self._rates.forget(state["rates"], rates)
+        self._rates.forget(state["duplicates"], groups)
         budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
@@ -123,8 +131,14 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         keys, owners = _rate_key(numbers, kind), _rate_key(budget.models_of(context.profile, bases), kind)
         weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
         hits, trials = summary["bad"][row, kind], summary["trials"][row, kind]
-        changes = self._rates.step(state["rates"], keys, hits, trials, context.start, context.end, weights)
-        by_kind = sorted(changes, key=lambda change: change.key % len(KINDS))
+        found: list[Change] = []
+        for name, mine in (("rates", kind != DUPLICATE), ("duplicates", kind == DUPLICATE)):
+            places = (_place(numbers, kind) if name == "rates" else numbers)[mine]
+            pane = hits[mine], trials[mine], context.start, context.end, weights[mine]
+            for change in self._rates.step(state[name], places.astype(np.int32), *pane):
+                number, of = divmod(change.key, DUPLICATE) if name == "rates" else (change.key, DUPLICATE)
+                found.append(replace(change, key=_rate_key(number, of)))
+        by_kind = sorted(found, key=lambda change: change.key % len(KINDS))
         return [self._finding(change, context.profile) for change in by_kind]
 
     def _rules(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
@@ -152,7 +166,8 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             keys = (due.keys[some] // 2).astype(np.int32)
             hits, n = due.summary["bad"][some, kind], due.summary["trials"][some, kind]
             low, high = wilson(hits.astype(np.float64), n.astype(np.float64), 1.96)
-            ref_hits, ref_trials = self._rates.reference_of(state["rates"], _rate_key(keys, kind))
+            where = ("duplicates", keys) if kind == DUPLICATE else ("rates", _place(keys, kind))
+            ref_hits, ref_trials = self._rates.reference_of(state[where[0]], where[1])
             for at, key in enumerate(keys.tolist()):
                 base = key if kind == DUPLICATE else int(profile.series_group[key])
                 readings.append(
@@ -225,8 +240,13 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
 
 
 def _rate_key(number: Any, kind: Any) -> Any:
-    """Under what the rate of a kind is kept, of a series or (of duplicates) of a group."""
+    """What the rate of a kind is known by, of a series or (of duplicates) of a group."""
     return number * len(KINDS) + kind
+
+
+def _place(number: Any, kind: Any) -> Any:
+    """Where the rate of a kind of a series is kept; duplicates of a group are kept apart, under its number."""
+    return number * DUPLICATE + kind
 
 
 def _series(kind: int, key: int, profile: Profile) -> str:
