@@ -30,6 +30,7 @@ $(INSTALLED): requirements/dev.lock pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@$(BIN)/python -m compileall -q $(SOURCES)
 	@touch $@
 
 run: $(INSTALLED) ## Watch a simulated fleet (vigild demo)
@@ -50,6 +51,7 @@ check: $(INSTALLED) ## Lint, format, types, which package imports which, and kno
 		echo "$$check"; $(BIN)/$$check || failed=1; done; exit $$failed
 
 bench: $(INSTALLED) ## What watching costs beside reading, on a real broker (EVENTS, MODELS, FEATURES, EVENT_BYTES); writes docs/performance.md
+	@$(BIN)/python -m compileall -q $(SOURCES)
 	@$(BIN)/python -m bench
 
 soak: $(INSTALLED) ## EVENTS (ten million) through the real loop; writes docs/memory.svg and docs/memory.json

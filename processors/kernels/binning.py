@@ -17,6 +17,9 @@ UNSEEN = BELOW
 WIDTH = 32
 """Bins of a series in all: the four above and up to 28 intervals or categories."""
 
+_STEPS = (12, 8, 4, 2, 1)
+"""By which an interval is searched for: together they reach the last of the 28 that there may be."""
+
 # Types of a series.
 UNSEALED, NUMERIC, CATEGORICAL, IGNORED = range(4)
 
@@ -24,6 +27,7 @@ UNSEALED, NUMERIC, CATEGORICAL, IGNORED = range(4)
 @njit(cache=True)
 def locate(
     row_slots: Any,
+    base: Any,
     start: Any,
     size: Any,
     kind: Any,
@@ -37,25 +41,30 @@ def locate(
     vocabulary: Any,
     bins: Any,
 ) -> Any:
-    """For each cell its row, series (-1: not monitored) and bin, three int32 arrays of shape (cells,).
+    """The cells that are monitored: their row, series and bin (int32), and value (NaN: no number); and how many aren't.
 
     `row_slots[row]` names a run of `slot_series`, beginning at `slot_start`, that gives the series of the row's cells
-    in order. `edges[series]` holds the left edges of `bins[series]` intervals, the last of which is closed at `upper`;
-    `vocabulary[series]` the tokens (bits + kind) of its categories, in ascending order.
+    in order, -1 for those that are not monitored; of these the ones in rows whose `base` is, are counted.
+    `edges[series]` holds the left edges of `bins[series]` intervals and infinity after them; the last interval is
+    closed at `upper`. `vocabulary[series]` holds the tokens (bits + kind) of its categories, in ascending order.
     """
     total = size.sum()
     cell_row = np.empty(total, np.int32)
     cell_series = np.empty(total, np.int32)
     cell_bin = np.empty(total, np.int32)
-    out = 0
+    cell_value = np.empty(total)
+    out, left_out = 0, 0
     for row in range(len(size)):
         slots = slot_start[row_slots[row]]
         for j in range(size[row]):
             cell = start[row] + j
             series = slot_series[slots + j]
+            if series < 0:
+                left_out += base[row] >= 0
+                continue
+            numeric = kind[cell] == NUMBER or kind[cell] == BOOLEAN
             found = ABSENT
-            if series >= 0 and kind[cell] != MISSING:
-                numeric = kind[cell] == NUMBER or kind[cell] == BOOLEAN
+            if kind[cell] != MISSING:
                 if series_type[series] == NUMERIC:
                     if not numeric:
                         found = WRONG_TYPE
@@ -65,14 +74,10 @@ def locate(
                             found = BELOW
                         elif value > upper[series]:
                             found = ABOVE
-                        else:
-                            low, high = 0, bins[series]
-                            while high - low > 1:
-                                middle = (low + high) // 2
-                                if edges[series, middle] <= value:
-                                    low = middle
-                                else:
-                                    high = middle
+                        else:  # steps without a branch, which would be guessed wrong half of the time
+                            low = 0
+                            for step in _STEPS:
+                                low += step * np.int64(edges[series, low + step] <= value)
                             found = REGULAR + low
                 elif series_type[series] == CATEGORICAL:
                     token = bits[cell] + np.uint64(kind[cell])
@@ -88,11 +93,10 @@ def locate(
                         found = REGULAR + low
                 else:
                     found = REGULAR
-            cell_row[out] = row
-            cell_series[out] = series
-            cell_bin[out] = found
+            cell_row[out], cell_series[out], cell_bin[out] = row, series, found
+            cell_value[out] = number[cell] if numeric else np.nan
             out += 1
-    return cell_row, cell_series, cell_bin
+    return cell_row[:out], cell_series[:out], cell_bin[:out], cell_value[:out], left_out
 
 
 @njit(cache=True)

@@ -92,8 +92,9 @@ class Series:
         if not len(cells.values):
             return _NO_CELLS
         slot_of_row, slot_start, slot_series = self._slot_table(cells, base, names)
-        row, series, bins = binning.locate(
+        *columns, left_out = binning.locate(
             slot_of_row,
+            base,
             cells.start,
             cells.size,
             cells.values.kind,
@@ -107,10 +108,9 @@ class Series:
             self.vocabulary,
             self.bins,
         )
-        kept = np.flatnonzero(series >= 0)
-        if len(kept) < len(series):
-            self.cut_off["values of further features"] += int((base[row[series < 0]] >= 0).sum())
-        return Located(row[kept], series[kept], bins[kept], cells.values.numbers()[kept])
+        if left_out:
+            self.cut_off["values of further features"] += left_out
+        return Located(*columns)
 
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None) -> None:
         """Choose a series' type and bins from a sample of its values. One without any value waits on."""
