@@ -62,15 +62,15 @@ def _bin(of: int, kind: int, value: float, edges: list[float], upper: float, wor
     if of == binning.CATEGORICAL:
         at = np.flatnonzero(words + np.uint64(TEXT) == np.float64(value).view(np.uint64) + np.uint64(kind))
         return binning.REGULAR + int(at[0]) if len(at) else binning.UNSEEN
-    if of != binning.NUMERIC:
-        return binning.REGULAR
-    if kind not in (NUMBER, BOOLEAN):
+    return _interval(kind, value, edges, upper) if of == binning.NUMERIC else binning.REGULAR
+
+
+def _interval(kind: int, value: float, edges: list[float], upper: float) -> int:
+    if kind not in {NUMBER, BOOLEAN}:
         return binning.WRONG_TYPE
-    if value < edges[0]:
-        return binning.BELOW
-    if value > upper:
-        return binning.ABOVE
-    return binning.REGULAR + max(int(np.searchsorted(edges, value, side="right")) - 1, 0) * (not np.isnan(value))
+    if value < edges[0] or value > upper:
+        return binning.BELOW if value < edges[0] else binning.ABOVE
+    return binning.REGULAR + (0 if np.isnan(value) else int(np.searchsorted(edges, value, side="right")) - 1)
 
 
 @given(st.lists(CELL))
