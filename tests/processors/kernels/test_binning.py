@@ -52,11 +52,12 @@ def test_cells_fall_into_the_bin_that_a_search_of_numpy_finds(
     np.testing.assert_array_equal(of, series[kept])
     np.testing.assert_array_equal(number, np.where(np.isin(kind, (NUMBER, BOOLEAN)), value, np.nan)[kept])
     assert left_out == int((base[series < 0] >= 0).sum())
-    expected = [_bin(SERIES[series[at]], kind[at], value[at], known, upper, words) for at in kept]
+    expected = [_bin(SERIES[series[at]], (kind[at], value[at]), known, upper, words) for at in kept]
     np.testing.assert_array_equal(found, expected)
 
 
-def _bin(of: int, kind: int, value: float, edges: list[float], upper: float, words: np.ndarray) -> int:
+def _bin(of: int, cell: tuple[int, float], edges: list[float], upper: float, words: np.ndarray) -> int:
+    kind, value = cell
     if kind == MISSING:
         return binning.ABSENT
     if of == binning.CATEGORICAL:
