@@ -77,7 +77,7 @@ def locate(
                         else:  # steps without a branch, which would be guessed wrong half of the time
                             low = 0
                             for step in _STEPS:
-                                low += step * np.int64(edges[series, low + step] <= value)
+                                low += step * int(edges[series, low + step] <= value)
                             found = REGULAR + low
                 elif series_type[series] == CATEGORICAL:
                     token = bits[cell] + np.uint64(kind[cell])
