@@ -111,6 +111,9 @@ class Finding:
     """Bounds of the onset, where they are known."""
     reason: str = ""
     """Why this action, in one sentence; empty for the usual reason."""
+    lag: int = 0
+    """By so much (microseconds) what others tell of the same onset may come later: `since` is of predictions, say, and
+    they go by when labels come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,7 @@ def finding_tree(finding: Finding) -> dict[str, Any]:
         "evidence": finding.evidence,
         "onset": None if finding.onset is None else list(finding.onset),
         "reason": finding.reason,
+        "lag": finding.lag,
     }
 
 

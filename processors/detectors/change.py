@@ -49,6 +49,7 @@ class Change:
         evidence: Mapping[str, Any] | None = None,
         onset: tuple[int, int] | None = None,
         reason: str = "",
+        lag: int = 0,
     ) -> Finding:
         """What a monitor says of this change: its numbers, and what only the monitor knows.
 
@@ -73,4 +74,5 @@ class Change:
             evidence=evidence or {},
             onset=onset,
             reason=reason,
+            lag=lag,
         )

@@ -34,7 +34,7 @@ from processors.detectors import columns, cusum, onset, recovery, reference, sea
 from processors.detectors.binned import Binned
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
-from processors.detectors.projection import best_bet, sampling_error, total_variation
+from processors.detectors.projection import best_bet, sampling_error, sampling_error_of_rare, total_variation
 from processors.detectors.tilts import MOST_LOG
 from processors.kernels.binning import REGULAR, WIDTH
 from processors.rows import Bools, Floats, Ints
@@ -50,6 +50,7 @@ _HALVED_BY = 50
 """Events by which the middle of a distribution is told."""
 _FEWEST_OF_CELL = 50
 """Events in a cell of a day of which a distance to the reference is worth keeping."""
+_LEAST_EFFECT = 0.002
 _MEAN_DEVIATION = math.sqrt(2 / math.pi)
 """Mean absolute deviation of a normal in standard deviations."""
 _EVENTS = (len(HALF_LIVES), WIDTH)
@@ -92,6 +93,9 @@ class Histograms(Binned):
     """Changes that move less than this share of the events do not matter (total variation)."""
     warmup: int = 200
     """Events that the reference needs before it judges."""
+    of_rarer: float | None = None
+    """Where this part of what all but the most frequent bin have is less than `min_effect`, it is that much that does
+    not matter, though never less than 0.002: else a rare class could vanish unseen."""
 
     def accept(self, state: State, keys: Ints) -> None:
         """Let what firing series counted since their onset be their reference, which grows on from there.
@@ -229,8 +233,19 @@ class Histograms(Binned):
         """What follows from a reference that has changed: its dispersion, the ball's radius, its middle."""
         state["dispersion"][keys] = spread = self._spread(state, keys)
         p, size = _reference(state, keys), state["ref"][keys].sum(axis=1)
-        state["eps"][keys] = np.minimum(self.min_effect + sampling_error(p, size / spread, -math.log(self.beta)), 1)
+        state["eps"][keys] = np.minimum(self._effect(p) + self._doubt(p, size / spread), 1)
         self._allow(state, keys)
+
+    def _effect(self, p: Floats) -> Floats | float:
+        if self.of_rarer is None:
+            return self.min_effect
+        return np.asarray(np.clip(self.of_rarer * (1 - p.max(axis=1)), _LEAST_EFFECT, self.min_effect))
+
+    def _doubt(self, p: Floats, n: Floats) -> Floats:
+        """What the reference's own size leaves uncertain."""
+        log_odds = -math.log(self.beta)
+        error = sampling_error(p, n, log_odds)
+        return error if self.of_rarer is None else np.minimum(error, sampling_error_of_rare(p, n, log_odds))
 
     def _allow(self, state: State, keys: Ints) -> None:
         state["ball"][keys] = np.minimum(state["eps"][keys] + seasons.usual_distance(state, keys), 1)

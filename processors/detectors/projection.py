@@ -47,6 +47,19 @@ def sampling_error(p: Floats, n: Floats, log_odds: float = 0.0) -> Floats:
     return np.asarray(np.minimum(mean + np.sqrt(log_odds / (2 * n)), 1.0))
 
 
+def sampling_error_of_rare(p: Floats, n: Floats, log_odds: float) -> Floats:
+    """The same bound where one bin has nearly all of the mass: by the variance of the most uncertain event.
+
+    That is at most p (1 - p) of the largest bin if it has more than half, else 1/4. O. Bousquet (2002), "A Bennett
+    concentration inequality and its application to suprema of empirical processes", C. R. Acad. Sci. Paris 334.
+    """
+    n = np.maximum(n, 1)
+    mean = np.sqrt(p * (1 - p)).sum(axis=-1) / (2 * np.sqrt(n))
+    most = np.maximum(p.max(axis=-1), 0.5)
+    spread = np.sqrt(2 * log_odds * (most * (1 - most) + 2 * mean) / n)
+    return np.asarray(np.minimum(mean + spread + log_odds / (3 * n), 1.0))
+
+
 def best_bet(q: Floats, p: Floats, eps: Floats) -> Floats:
     """The factor q / p* for an event in each bin, shape (rows, bins); all 1 where q is itself within `eps` of p.
 

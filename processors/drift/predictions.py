@@ -8,7 +8,6 @@ so this is the first to say that something happened, and the last to say what.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
 from processors.distinct import distinct
-from processors.drift import samples
-from processors.kernels.binning import ABSENT, BELOW, REGULAR, WIDTH
+from processors.drift import bins, samples
+from processors.kernels.binning import WIDTH
 from processors.profile import REGRESSION, UNDECIDED, Profile
 from processors.registry import register
 from processors.rows import Floats, Ints, Longs
@@ -32,9 +31,6 @@ from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
 _WHOLE_SHARE = 4.0
-_INTERVALS = 20
-_LOGITS = np.linspace(-6.5, 6.5, WIDTH - REGULAR - 1)
-"""Edges of the score's bins: even in log-odds, for scores crowd at the ends."""
 _OF = {"predictions": "predicted", "scores": "score"}
 
 
@@ -73,7 +69,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
         keys = keys.astype(np.int32)
         answer, waiting = _answers(rows, sealed)
         predicted = _count(place, answer[member], len(keys))
-        scored = _count(place, _scores(rows.score)[member], len(keys))
+        scored = _count(place, bins.of_scores(rows.score)[member], len(keys))
         n = np.bincount(place, minlength=len(keys))
         sample = samples.columns(keys, np.where(waiting, rows.base, -1), rows.table.key, rows.value)
         return Summary(keys, {"predicted": predicted, "score": scored, "n": n, **sample})
@@ -87,13 +83,13 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             "budget": budget.initial(),
             "windows": _WINDOWS.initial(),
             "waiting": {},
-            "edges": np.zeros((0, _INTERVALS - 1)),
+            "edges": bins.no_edges(),
         }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
         counted = Summary(summary.keys, {})
         if len(summary):
-            _seal(state, samples.collect(state["waiting"], summary))
+            state["edges"] = bins.sealed(state["edges"], samples.collect(state["waiting"], summary))
             counted = Summary(summary.keys, {name: summary[name] for name in ("predicted", "score", "n")})
         verdict = Verdict(state, sealed=state["edges"])
         if len(counted):
@@ -111,7 +107,8 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
     def adopt(self, state: State, rows: PredictionRows, context: Judging) -> Verdict:
         """A regression without intervals gets them from the reference, whole."""
         values = np.where(rows.task == REGRESSION, rows.value, np.nan)
-        _seal(state, samples.whole(state["waiting"], rows.base, values, state["edges"]))
+        full = samples.whole(state["waiting"], rows.base, values, state["edges"])
+        state["edges"] = bins.sealed(state["edges"], full)
         summary = self.measure(rows, context.profile, state["edges"])
         for series, column in _OF.items() if len(summary) else ():
             enough = summary[column].sum(axis=1) >= self.settings.warmup
@@ -131,9 +128,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             self._detector.forget(state[name], groups)
         budget.forget(state["budget"], groups)
         _WINDOWS.forget(state["windows"], groups)
-        edges = state["edges"].copy()
-        edges[[group for group in sorted(groups) if group < len(edges)]] = np.nan
-        state["edges"] = edges
+        state["edges"] = bins.without(state["edges"], groups)
         for group in groups:
             state["waiting"].pop(group, None)
         return state
@@ -192,64 +187,21 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
 def _answers(rows: PredictionRows, sealed: Any) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Bin of each prediction (-1: none yet), and which rows wait for their model's intervals."""
     regression = rows.task == REGRESSION
-    first = np.full(len(rows), np.nan)
-    known = (rows.base >= 0) & (rows.base < (0 if sealed is None else len(sealed)))
-    if known.any():
-        first[known] = sealed[rows.base[known], 0]
-    classes = np.where(rows.predicted < 0, BELOW, np.minimum(REGULAR + rows.predicted, WIDTH - 1))
-    answer = np.where(regression | (rows.task == UNDECIDED), -1, classes).astype(np.int32)
-    ready = regression & ~np.isnan(first)
-    for base in np.unique(rows.base[ready]).tolist():
-        mine = np.flatnonzero(ready & (rows.base == base))
-        value = rows.value[mine]
-        place = REGULAR + np.searchsorted(sealed[base], value, side="right")
-        answer[mine] = np.where(np.isnan(value), ABSENT, place)
+    values, ready = bins.of_values(rows.value, rows.base, regression, sealed)
+    classes = bins.of_classes(rows.predicted)
+    answer = np.where(regression, values, np.where(rows.task == UNDECIDED, -1, classes)).astype(np.int32)
     waiting = regression & ~ready & (rows.base >= 0) & np.isfinite(rows.value)
     return answer, waiting
 
 
-def _scores(score: Floats) -> Ints:
-    """Bin of each score, -1 without one."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logit = np.log(np.clip(score, 0, 1)) - np.log1p(-np.clip(score, 0, 1))
-    place = REGULAR + np.searchsorted(_LOGITS, logit, side="right")
-    return np.where(np.isnan(score), -1, place).astype(np.int32)
-
-
-def _count(place: Any, bins: Ints, size: int) -> Longs:
-    known = bins >= 0
-    counts = np.bincount(place[known] * WIDTH + bins[known], minlength=size * WIDTH)
+def _count(place: Any, at: Ints, size: int) -> Longs:
+    known = at >= 0
+    counts = np.bincount(place[known] * WIDTH + at[known], minlength=size * WIDTH)
     return counts.reshape(size, WIDTH).astype(np.int64)
 
 
-def _seal(state: State, full: dict[int, Floats]) -> None:
-    """Choose the intervals of regressions that have predictions enough: even shares of them."""
-    if not full:
-        return
-    edges = np.full((max(len(state["edges"]), max(full) + 1), _INTERVALS - 1), np.nan)
-    edges[: len(state["edges"])] = state["edges"]
-    for group, values in full.items():
-        edges[group] = np.quantile(values, np.arange(1, _INTERVALS) / _INTERVALS, method="inverted_cdf")
-    state["edges"] = edges
-
-
 def _bin_names(state: State, series: str, group: int, profile: Profile) -> list[str]:
-    names = ["missing", "", "a class beyond the limit", "", *[""] * (WIDTH - REGULAR)]
-    edges: Floats | None = None
-    if series == "scores":
-        edges = 1 / (1 + np.exp(-_LOGITS))
-    elif profile.task(group) == REGRESSION:
-        edges = state["edges"][profile.group_base[group]]
-    if edges is None:
-        classes = profile.classes(group)
-        names[REGULAR : REGULAR + len(classes)] = [f"class {name}" for name in classes]
-        if len(classes) > WIDTH - REGULAR:
-            names[WIDTH - 1] = "the rarer classes"
-        return names[:WIDTH]
-    bounds = [f"{edge:.4g}" for edge in edges.tolist()]
-    between = [f"{low} to {high}" for low, high in pairwise(bounds)]
-    names[REGULAR : REGULAR + len(bounds) + 1] = [f"below {bounds[0]}", *between, f"{bounds[-1]} or more"]
-    return names
+    return bins.names_of_scores() if series == "scores" else bins.names(group, profile, state["edges"])
 
 
 def _moved(names: list[str], at: int, reference: Floats, shares: Floats) -> str:

@@ -1,0 +1,366 @@
+"""Label drift: do labels still have the shares that they had?
+
+Of each group the labels by class (of a regression, by intervals of the target, chosen from the version's first labels),
+counted for predictions of which the labels have settled (`settling`, which says when that is and what of it is exact):
+so that neither late labels nor classes that are labelled later than others look like a change. An e-detector on
+histograms (`detectors.histograms`, which says what is proved) asks whether the shares left their reference. For rare
+classes it is stricter than for features: what matters is half of what all but the most frequent class have.
+
+What to do about it depends on whether the answers to the same predictions moved along (`followed`).
+
+Proved is only what holds of the detector: at most the budgeted false alarms while shares within the age are in the null
+and slots are no more dependent than their dispersion. Measured only (`make bench-alarms`): when they are. Corrections
+of labels do not count here, as in all that alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.detectors import budget, columns
+from processors.detectors.change import Change
+from processors.detectors.histograms import Histograms
+from processors.detectors.projection import jensen_shannon, stability_index, total_variation
+from processors.distinct import distinct
+from processors.drift import bins, followed, samples, settling
+from processors.drift.settling import AGES_US, Settled
+from processors.kernels.binning import WIDTH
+from processors.performance import entries as cube
+from processors.performance.entries import Entries
+from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
+from processors.registry import register
+from processors.rows import Bools, Floats, Ints, Longs
+from processors.slices import BothRows, OutcomeRows, PredictionRows
+from processors.windows import Due, Windows
+from processors.wording import basis, model_words, percent
+
+_WINDOWS = Windows()
+_WHOLE_SHARE = 4.0
+_OF_RARER = 0.5
+_LABEL, _ANSWER, _LAG, _PAIR = range(4)
+"""What an entry counts. Its unit is the group, with the slot for the first two; its code the bin, or two of them."""
+_KIND = {_LABEL: "labels", _ANSWER: "answers"}
+_SLOT_MASK = (1 << 33) - 1
+
+
+class LabelDriftSettings(MonitorSettings):
+    """When a change of the labels' shares matters."""
+
+    min_effect: float = Field(0.1, gt=0, lt=1)
+    """Changes that move less than this share of the labels are not worth an alert (total variation distance), or less
+    than half of what all but the most frequent class have, where that is less."""
+    critical_effect: float = Field(0.5, gt=0, le=1)
+    """From this share on an alert is critical."""
+    warmup: int = Field(500, ge=50)
+    """Labels that a reference made of own labels needs before it judges."""
+
+
+@register("label_drift")
+class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
+    """Labels by class, once they have settled → distance to the reference, and an alert where they moved."""
+
+    consumes = "both"
+    Settings = LabelDriftSettings
+    alarm_share = 0.5
+
+    def __init__(self, settings: LabelDriftSettings) -> None:
+        super().__init__(settings)
+        self._detector = Histograms(min_effect=settings.min_effect, warmup=settings.warmup, of_rarer=_OF_RARER)
+
+    def measure(self, rows: BothRows, profile: Profile, sealed: Any) -> Summary:
+        """Entries (`_KIND` and on) by group; samples of targets of regressions without intervals.
+
+        `sealed` has by base group the age and the width of slots (microseconds), and the edges between intervals.
+        """
+        edges = None if sealed is None else sealed["edges"]
+        outcomes, predictions = rows.outcomes, rows.predictions
+        label, waiting = _labels(outcomes, edges)
+        parts = [
+            _counted(predictions, _slots(sealed, predictions), _ANSWER, _answers(predictions, profile, edges)),
+            _counted(outcomes, np.where(outcomes.counted, _slots(sealed, outcomes), -1), _LABEL, label),
+            *_lags_and_pairs(outcomes, label, _answers(outcomes, profile, edges)),
+        ]
+        together = Entries.concat(parts)
+        entries = cube.gathered(together.unit, together.what, together.code, together.value)
+        keys = np.unique(np.concatenate([cube.group_of(entries.unit), outcomes.base[waiting]])).astype(np.int32)
+        if not len(keys):
+            return self.empty()
+        sample = samples.columns(keys, np.where(waiting, outcomes.base, -1), outcomes.table.key, outcomes.target)
+        return Summary(keys, {**cube.to_summary(entries).columns, **sample})
+
+    def merge(self, a: Summary, b: Summary) -> Summary:
+        if not len(a) or not len(b):
+            return a if len(a) else b
+        sampled = samples.merge(_samples_of(a), _samples_of(b))
+        entries = cube.merged([cube.from_summary(a), cube.from_summary(b)])
+        return Summary(sampled.keys, {**cube.to_summary(entries).columns, **sampled.columns})
+
+    def initial(self) -> State:
+        return {
+            "drift": self._detector.initial(),
+            "budget": budget.initial(),
+            "windows": _WINDOWS.initial(),
+            "settling": settling.initial(),
+            "followed": followed.initial(),
+            "waiting": {},
+            "edges": bins.no_edges(),
+        }
+
+    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
+        """Judge the slots that were due before the pane; take the pane in; judge those that are due with it."""
+        verdict = Verdict(state)
+        bases = context.profile.group_base
+        due = settling.release(state["settling"], context.start, bases)
+        if len(summary):
+            state["edges"] = bins.sealed(state["edges"], samples.collect(state["waiting"], _samples_of(summary)))
+            self._take_in(state, cube.from_summary(summary), context)
+        due += settling.release(state["settling"], context.end, bases)
+        for settled in due:
+            verdict.findings.extend(self._judge(state, settled, context))
+        for closed in _WINDOWS.add(state["windows"], _together(due), context):
+            verdict.readings.extend(self._readings(state, closed, context.profile))
+        sealed = {**settling.sealed(state["settling"]), "edges": state["edges"]}
+        return Verdict(state, verdict.readings, verdict.findings, sealed)
+
+    def adopt(self, state: State, rows: BothRows, context: Judging) -> Verdict:
+        """The labels of a reference, whole; a regression without intervals gets them from it."""
+        outcomes = rows.outcomes
+        targets = np.where((outcomes.task == REGRESSION) & outcomes.counted, outcomes.target, np.nan)
+        full = samples.whole(state["waiting"], outcomes.base, targets, state["edges"])
+        state["edges"] = bins.sealed(state["edges"], full)
+        label, _ = _labels(outcomes, state["edges"])
+        entries = _counted(outcomes, np.where(outcomes.counted, 0, -1), _LABEL, label)
+        if len(entries):
+            keys, place = distinct(cube.group_of(entries.unit).astype(np.int32))
+            counts = np.zeros((len(keys), WIDTH), np.int64)
+            np.add.at(counts, (place, entries.code), entries.value)
+            enough = counts.sum(axis=1) >= self.settings.warmup
+            self._detector.adopt(state["drift"], keys[enough], counts[enough])
+        return Verdict(state, sealed={**settling.sealed(state["settling"]), "edges": state["edges"]})
+
+    def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        self._detector.accept(state["drift"], columns.numbers(groups))
+        followed.forget(state["followed"], groups)
+        return state
+
+    def deadline(self, state: State) -> int | None:
+        slots, window = state["settling"]["next"], _WINDOWS.deadline(state["windows"])
+        due = slots if window is None else min(slots, window)
+        return None if due >= settling.NEVER else int(due)
+
+    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
+        self._detector.forget(state["drift"], groups)
+        settling.forget(state["settling"], groups)
+        followed.forget(state["followed"], groups)
+        budget.forget(state["budget"], groups)
+        _WINDOWS.forget(state["windows"], groups)
+        state["edges"] = bins.without(state["edges"], groups)
+        for group in groups:
+            state["waiting"].pop(group, None)
+        return state
+
+    # Steps.
+
+    def _take_in(self, state: State, entries: Entries, context: Judging) -> None:
+        """Lags first: where they changed the age, slots and reference begin anew, without this pane."""
+        bases = context.profile.group_base
+        anew = self._learn_lags(state, entries.take(entries.what == _LAG), context)
+        entries = entries.take(~np.isin(bases[cube.group_of(entries.unit)], anew))
+        for what, kind in _KIND.items():
+            some = entries.take(entries.what == what)
+            group, slot = cube.group_of(some.unit).astype(np.int32), some.unit & _SLOT_MASK
+            settling.add(state["settling"], kind, group, slot, some.code, some.value, bases[group])
+        pairs = entries.take(entries.what == _PAIR)
+        group = cube.group_of(pairs.unit)
+        calm = self._calm(state, group)
+        followed.pair(state["followed"], group[calm], pairs.code[calm], pairs.value[calm])
+
+    def _learn_lags(self, state: State, entries: Entries, context: Judging) -> Ints:
+        """Returns the (model, version)s that begin anew. Those of which something fires stay as they are."""
+        bases, place = distinct(cube.group_of(entries.unit).astype(np.int32))
+        if not len(bases):
+            return np.zeros(0, np.int32)
+        lags = np.zeros((len(bases), WIDTH, len(AGES_US)))
+        lags[place, entries.code // WIDTH, entries.code % WIDTH] = entries.value
+        of = context.profile.group_base
+        firing = np.flatnonzero(state["drift"]["firing"])
+        fixed = np.isin(bases, of[firing[firing < len(of)]])
+        changed = settling.learn(
+            state["settling"], bases, lags, context.label_waits(bases), context.pane_us, np.asarray(fixed)
+        )
+        if len(changed):
+            groups = np.flatnonzero(np.isin(of, changed)).astype(np.int32)
+            settling.drop(state["settling"], groups)
+            self._begin_anew(state, groups)
+        return changed
+
+    def _begin_anew(self, state: State, groups: Ints) -> None:
+        """Forget what was learnt of shares; an adopted reference stays."""
+        drift = state["drift"]
+        known = groups[groups < len(drift["adopted"])]
+        adopted = known[drift["adopted"][known]]
+        reference = drift["ref"][adopted]
+        self._detector.forget(drift, frozenset(groups.tolist()))
+        followed.forget(state["followed"], frozenset(groups.tolist()))
+        if len(adopted):
+            self._detector.adopt(drift, adopted, reference)
+
+    def _calm(self, state: State, keys: Any) -> Bools:
+        """Against which of these series is there no evidence?"""
+        drift = state["drift"]
+        calm = np.ones(len(keys), np.bool_)
+        known = keys < len(drift["run"])
+        calm[known] = (drift["run"][keys[known]] <= 0) & ~drift["firing"][keys[known]]
+        return calm
+
+    def _judge(self, state: State, settled: Settled, context: Judging) -> Iterable[Finding]:
+        keys, profile = settled.keys, context.profile
+        labelled = settled.labels.sum(axis=1) > 0
+        bases = profile.group_base[keys[labelled]]
+        shares = np.where(bases == keys[labelled], _WHOLE_SHARE, 1.0)
+        weights = budget.weights(state["budget"], keys[labelled], budget.models_of(profile, bases), context, shares)
+        changes = self._detector.step(
+            state["drift"], keys[labelled], settled.labels[labelled], settled.start, settled.end, weights
+        )
+        followed.remember(state["followed"], keys, settled.labels, settled.answers, self._calm(state, keys))
+        findings = [self._finding(state, change, profile) for change in changes]
+        for change in changes:
+            if change.kind == "recovered":
+                followed.recovered(state["followed"], change.key)
+        return findings
+
+    def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
+        """Windows are of closings; the predictions whose labels they tell were made an age before."""
+        counts, n = due.summary["labels"], due.summary["n"]
+        shares = counts / np.maximum(n, 1)[:, None]
+        reference = self._detector.shares(state["drift"], due.keys)
+        moved = total_variation(reference, shares)
+        js, psi = jensen_shannon(reference, shares), stability_index(reference, shares)
+        ages, bases = state["settling"]["ages"], profile.group_base[due.keys]
+        start, end = due.start - ages["age"][bases] - ages["width"][bases], due.end - ages["age"][bases]
+        return [
+            Reading(
+                self.name,
+                "labels",
+                profile.groups[due.keys[at]],
+                float(moved[at]),
+                int(n[at]),
+                int(start[at]),
+                int(end[at]),
+                reference=0.0,
+                coverage=min(float(n[at] / max(due.summary["answers"][at], 1)), 1.0),
+                details={"jensen_shannon": float(js[at]), "psi": float(psi[at])},
+            )
+            for at in np.flatnonzero((n > 0) & np.isfinite(moved)).tolist()
+        ]
+
+    def _finding(self, state: State, change: Change, profile: Profile) -> Finding:
+        before = self._detector.shares(state["drift"], np.array([change.key], np.int32))[0]
+        counts = change.counts if change.counts is not None else np.zeros(WIDTH)
+        shares, names = counts / max(counts.sum(), 1), bins.names(change.key, profile, state["edges"])
+        base = int(profile.group_base[change.key])
+        age = int(state["settling"]["ages"]["age"][base])
+        advice = followed.Advice("none", "", {})
+        if change.kind != "recovered":
+            advice = followed.advise(state["followed"], change.key, base, before, counts, names)
+        most = int(np.argmax(np.abs(shares - before)))
+        return change.finding(
+            self.name,
+            "labels",
+            profile.groups[change.key],
+            _sentence(change, profile, f"{names[most]} went from {percent(before[most])} to {percent(shares[most])}"),
+            severity="critical" if change.value >= self.settings.critical_effect else "warning",
+            action=advice.action,
+            evidence={"moved": _moved(names, shares, before), "settled_after_s": age // 1_000_000, **advice.evidence},
+            onset=change.onset,
+            reason=advice.reason,
+            lag=age,
+        )
+
+
+def _labels(rows: OutcomeRows, edges: Floats | None) -> tuple[Ints, Bools]:
+    """Bin of each label (-1: none yet), and which rows wait for their version's intervals."""
+    regression = rows.task == REGRESSION
+    values, ready = bins.of_values(rows.target, rows.base, regression, edges)
+    label = np.where(regression, values, np.where(rows.task == UNDECIDED, -1, bins.of_classes(rows.actual)))
+    return label, regression & ~ready & rows.counted & (rows.base >= 0) & np.isfinite(rows.target)
+
+
+def _answers(rows: PredictionRows | OutcomeRows, profile: Profile, edges: Floats | None) -> Ints:
+    """Bin of each answer: of a binary model's score (a class without one is as sure as can be), class, or value."""
+    regression, binary = rows.task == REGRESSION, rows.task == BINARY
+    values, _ = bins.of_values(rows.value, rows.base, regression, edges)
+    classes = np.where(rows.task == UNDECIDED, -1, bins.of_classes(rows.predicted))
+    if binary.any():
+        said = rows.predicted == profile.positive_of(rows.base)
+        classes = np.where(binary, bins.of_scores(np.where(np.isnan(rows.score), said, rows.score)), classes)
+    return np.where(regression, values, classes).astype(np.int32)
+
+
+def _slots(sealed: Any, rows: PredictionRows | OutcomeRows) -> Longs:
+    return settling.slots(sealed, rows.base, rows.table.ts, rows.table.time)
+
+
+def _counted(rows: PredictionRows | OutcomeRows, slot: Longs, what: int, place: Ints) -> Entries:
+    """How many of each group's rows of a slot (-1: none) are in each bin (-1: none)?"""
+    kept = ((slot >= 0) & (place >= 0))[rows.member_row]
+    row, group = rows.member_row[kept], rows.member_group[kept]
+    units, at = distinct(cube.group_unit(group) | slot[row])
+    counts = np.bincount(at * WIDTH + place[row], minlength=len(units) * WIDTH)
+    filled = np.flatnonzero(counts)
+    return Entries(
+        units[filled // WIDTH], np.full(len(filled), what, np.int32), filled % WIDTH, counts[filled].astype(np.int64)
+    )
+
+
+def _lags_and_pairs(rows: OutcomeRows, label: Ints, answer: Ints) -> Iterable[Entries]:
+    """Of whole versions: labels by class and lag, and by answer and label."""
+    kept = np.flatnonzero(rows.counted & (rows.base >= 0) & (rows.task != UNDECIDED))
+    lag = settling.lag_of(rows.table.ts[kept], rows.table.time[kept])
+    # Targets of a regression are labelled alike; those without a bin yet have a lag, too.
+    place = np.where(rows.task[kept] == REGRESSION, 0, label[kept]).astype(np.int64)
+    known = (lag < len(AGES_US)) & (place >= 0)
+    yield _alone(rows.base[kept[known]], _LAG, place[known] * WIDTH + lag[known])
+    both = kept[(label[kept] >= 0) & (answer[kept] >= 0)]
+    yield _alone(rows.base[both], _PAIR, answer[both].astype(np.int64) * WIDTH + label[both])
+
+
+def _alone(base: Ints, what: int, code: Longs) -> Entries:
+    return Entries(cube.group_unit(base), np.full(len(base), what, np.int32), code, np.ones(len(base), np.int64))
+
+
+def _samples_of(summary: Summary) -> Summary:
+    return Summary(summary.keys, {name: summary[name] for name in ("sample_order", "sample")})
+
+
+def _together(due: list[Settled]) -> Summary:
+    """Slots that are due in one pane, by group."""
+    if not due:
+        return Summary(np.zeros(0, np.int32), {})
+    keys, place = np.unique(np.concatenate([settled.keys for settled in due]), return_inverse=True)
+    labels, answers = np.zeros((len(keys), WIDTH), np.int64), np.zeros(len(keys), np.int64)
+    np.add.at(labels, place, np.concatenate([settled.labels for settled in due]))
+    np.add.at(answers, place, np.concatenate([settled.answers for settled in due]).sum(axis=1))
+    return Summary(keys.astype(np.int32), {"labels": labels, "answers": answers, "n": labels.sum(axis=1)})
+
+
+def _moved(names: list[str], shares: Floats, before: Floats) -> list[dict[str, Any]]:
+    """The bins that moved most."""
+    order = np.argsort(-np.abs(shares - before), kind="stable")[:5].tolist()
+    return [
+        {"bin": names[at], "share": float(shares[at]), "reference": float(before[at])}
+        for at in order
+        if shares[at] != before[at]
+    ]
+
+
+def _sentence(change: Change, profile: Profile, moved: str) -> str:
+    subject = f"{model_words(profile.groups[change.key])}: labels"
+    if change.kind == "recovered":
+        return f"{subject} are again distributed as in the reference ({change.n:,} labels)."
+    return f"{subject} moved: {moved} ({basis(change.n, 'labels of predictions', change.since)})."
