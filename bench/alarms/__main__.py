@@ -4,7 +4,7 @@
 
 Each model lives a week for its references, then `--days` more, in which every alert is false; alerts of the first week
 are told apart. Drawn are the summaries of panes, not events, and judged by `concept_drift` (the whole and two segment
-values, one of which comes and goes), `feature_drift` (two features), `prediction_drift`, `data_quality`,
+values, one of which comes and goes), `feature_drift` (two features), `prediction_drift`, `label_drift`, `data_quality`,
 `repeated_values`, `latency`, `volume` and `silence`, each with its share of the budget. Not judged here are monitors
 whose summaries could not be drawn without their events, such as half-space trees and attributions; `bench.accuracy` and
 `bench.data_drift` have their false alarms on real streams. In `--kept` each regime's result is left when it is done,
@@ -35,8 +35,8 @@ from bench.events import BEGIN_US
 from processors.durations import DAY_US
 
 MONITORS = [
-    "concept_drift", "feature_drift", "prediction_drift", "data_quality", "repeated_values", "latency", "volume",
-    "silence",
+    "concept_drift", "feature_drift", "prediction_drift", "label_drift", "data_quality", "repeated_values", "latency",
+    "volume", "silence",
 ]  # fmt: skip
 _LEARN_DAYS = 7
 

@@ -16,9 +16,11 @@ from daemon.decode import Bounds, Decoded, Decoder
 from daemon.records import Partition, Run
 from processors.anomaly.latency import BINS
 from processors.base import Summary
-from processors.drift import samples
+from processors.drift import labels, samples
 from processors.kernels.binning import ABSENT, REGULAR, WIDTH
 from processors.kernels.hashing import WIDTH as BUCKETS
+from processors.performance import entries as cube
+from processors.performance.entries import Entries
 from processors.profile import BINARY, Limits, ModelSpec, Profile
 from processors.quality.counting import group_key, series_key
 from processors.rows import Floats, Ints, Longs
@@ -70,6 +72,7 @@ class Fleet:
             "prediction_drift": _summary(
                 self.bases[seen], predicted=classes[seen], score=scores[seen], n=n[seen], **_unsampled(self.bases[seen])
             ),
+            "label_drift": self._labels(n, classes[:, REGULAR : REGULAR + 2], weather),
             "data_quality": self._quality(n, seen, numeric, category),
             "repeated_values": self._repeated(numeric, weather),
             "latency": self._latencies(n, seen, weather),
@@ -101,6 +104,23 @@ class Fleet:
         answers = {name: self._rng.binomial(judged, POSITIVE) for name in ("true", "said")}
         scores = dict.fromkeys(("scored", "scored_true", "score", "score_true"), np.zeros_like(judged))
         return _summary(kept, hits=bad, n=judged, binary=judged, **answers, **scores, **_unsampled(kept))
+
+    def _labels(self, n: Longs, answers: Longs, weather: Weather) -> Summary:
+        """Every prediction is labelled within its pane, which is then a slot; shares wander as error rates do."""
+        positive = self._rng.binomial(n, expit(logit(POSITIVE) + weather.error))
+        slot = cube.group_unit(self.bases) + weather.start // (weather.end - weather.start)
+        parts = [
+            Entries(unit, np.full(len(n), what, np.int32), np.full(len(n), code, np.int64), count)
+            for number, of in enumerate((n - positive, positive))
+            for unit, what, code, count in (
+                (slot, labels.LABEL, REGULAR + number, of),
+                (slot, labels.ANSWER, REGULAR + number, answers[:, number]),
+                (cube.group_unit(self.bases), labels.LAG, (REGULAR + number) * WIDTH, of),
+            )
+        ]
+        every = Entries.concat(parts)
+        summary = cube.to_summary(cube.gathered(every.unit, every.what, every.code, every.value))
+        return Summary(summary.keys, {**summary.columns, **_unsampled(summary.keys)})
 
     def _features(self, n: Longs, seen: Any, numeric: Longs, category: Longs) -> Summary:
         keys = self._series[seen].ravel()

@@ -42,9 +42,9 @@ from processors.wording import basis, model_words, percent
 _WINDOWS = Windows()
 _WHOLE_SHARE = 4.0
 _OF_RARER = 0.5
-_LABEL, _ANSWER, _LAG, _PAIR = range(4)
+LABEL, ANSWER, LAG, PAIR = range(4)
 """What an entry counts. Its unit is the group, with the slot for the first two; its code the bin, or two of them."""
-_KIND = {_LABEL: "labels", _ANSWER: "answers"}
+_KIND = {LABEL: "labels", ANSWER: "answers"}
 _SLOT_MASK = (1 << 33) - 1
 
 
@@ -81,8 +81,8 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         outcomes, predictions = rows.outcomes, rows.predictions
         label, waiting = _labels(outcomes, edges)
         parts = [
-            _counted(predictions, _slots(sealed, predictions), _ANSWER, _answers(predictions, profile, edges)),
-            _counted(outcomes, np.where(outcomes.counted, _slots(sealed, outcomes), -1), _LABEL, label),
+            _counted(predictions, _slots(sealed, predictions), ANSWER, _answers(predictions, profile, edges)),
+            _counted(outcomes, np.where(outcomes.counted, _slots(sealed, outcomes), -1), LABEL, label),
             *_lags_and_pairs(outcomes, label, _answers(outcomes, profile, edges)),
         ]
         together = Entries.concat(parts)
@@ -134,7 +134,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         full = samples.whole(state["waiting"], outcomes.base, targets, state["edges"])
         state["edges"] = bins.sealed(state["edges"], full)
         label, _ = _labels(outcomes, state["edges"])
-        entries = _counted(outcomes, np.where(outcomes.counted, 0, -1), _LABEL, label)
+        entries = _counted(outcomes, np.where(outcomes.counted, 0, -1), LABEL, label)
         if len(entries):
             keys, place = distinct(cube.group_of(entries.unit).astype(np.int32))
             counts = np.zeros((len(keys), WIDTH), np.int64)
@@ -169,13 +169,13 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
     def _take_in(self, state: State, entries: Entries, context: Judging) -> None:
         """Lags first: where they changed the age, slots and reference begin anew, without this pane."""
         bases = context.profile.group_base
-        anew = self._learn_lags(state, entries.take(entries.what == _LAG), context)
+        anew = self._learn_lags(state, entries.take(entries.what == LAG), context)
         entries = entries.take(~np.isin(bases[cube.group_of(entries.unit)], anew))
         for what, kind in _KIND.items():
             some = entries.take(entries.what == what)
             group, slot = cube.group_of(some.unit).astype(np.int32), some.unit & _SLOT_MASK
             settling.add(state["settling"], kind, group, slot, some.code, some.value, bases[group])
-        pairs = entries.take(entries.what == _PAIR)
+        pairs = entries.take(entries.what == PAIR)
         group = cube.group_of(pairs.unit)
         calm = self._calm(state, group)
         followed.pair(state["followed"], group[calm], pairs.code[calm], pairs.value[calm])
@@ -325,9 +325,9 @@ def _lags_and_pairs(rows: OutcomeRows, label: Ints, answer: Ints) -> Iterable[En
     # Targets of a regression are labelled alike; those without a bin yet have a lag, too.
     place = np.where(rows.task[kept] == REGRESSION, 0, label[kept]).astype(np.int64)
     known = (lag < len(AGES_US)) & (place >= 0)
-    yield _alone(rows.base[kept[known]], _LAG, place[known] * WIDTH + lag[known])
+    yield _alone(rows.base[kept[known]], LAG, place[known] * WIDTH + lag[known])
     both = kept[(label[kept] >= 0) & (answer[kept] >= 0)]
-    yield _alone(rows.base[both], _PAIR, answer[both].astype(np.int64) * WIDTH + label[both])
+    yield _alone(rows.base[both], PAIR, answer[both].astype(np.int64) * WIDTH + label[both])
 
 
 def _alone(base: Ints, what: int, code: Longs) -> Entries:

@@ -28,4 +28,4 @@ def test_every_monitor_judges_what_is_drawn_and_finds_errors_that_rise() -> None
             finding.monitor for finding in judges.step(fleet.draw(weather), weather.start, weather.end)
         }
     assert fired[0] == set()
-    assert fired[1] >= {"concept_drift", "feature_drift", "prediction_drift", "repeated_values"}
+    assert fired[1] >= {"concept_drift", "feature_drift", "prediction_drift", "label_drift", "repeated_values"}
