@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from daemon.alerts.alert import Alert
+from daemon.alerts.inhibition import labels_are_lost
 from processors.base import Action
 
 ADVICE: dict[Action, str] = {
@@ -37,6 +38,8 @@ def advise(alert: Alert, cause: Alert | None, firing: Iterable[Alert]) -> tuple[
         return "none", "What explains it is over: it should recover by itself."
     if cause is not None and cause.finding.action == "fix_feature":
         return "fix_feature", f"Explained by another alert: {cause.finding.summary} Repair that first."
+    if cause is not None and labels_are_lost(cause):
+        return "check_labels", f"Explained by another alert: {cause.finding.summary} Find the labels first."
     reason = finding.reason or ADVICE[finding.action]
     if finding.action == "retrain" and finding.monitor != "feature_drift" and (moved := _moved(others)):
         reason += f" Inputs have moved, too: {moved}."

@@ -1,10 +1,11 @@
 """Incidents: alerts with one cause share one name, and one page.
 
 An alert joins an incident of its version whose onset (that of the first alert in it) is at most `span` from its own:
-the nearest, also if that ended meanwhile. One that another alert explains belongs to that one's incident whenever it
-comes, for labels may tell hours later what a broken feature did. One that is back within `span` of its end is of the
-incident that it was of. Of each incident one message pages: the most severe
-of the pane, among equals the one that names a broken input. Another follows only if something worse comes up.
+the nearest, also if that ended meanwhile. Where an onset is told of predictions by their labels, what goes by when
+labels come may have its own later by as long as labels take (`Finding.lag`). One that another alert explains belongs to
+that one's incident whenever it comes, for labels may tell hours later what a broken feature did. One that is back
+within `span` of its end is of the incident that it was of. Of each incident one message pages: the most severe of the
+pane, among equals the one that names a broken input. Another follows only if something worse comes up.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ _PAGES = frozenset({"fired", "updated", "explained"})
 def joined(finding: Finding, known: Iterable[Alert], span: int) -> tuple[str, int]:
     """The incident of a new alert and its onset: one of those `known` of the same version, or a new one."""
     since = finding.since
-    near = [(abs(a.onset - since), a.onset, a.incident) for a in known if abs(a.onset - since) <= span]
+    near = [
+        (abs(a.onset - since), a.onset, a.incident)
+        for a in known
+        if -span - a.finding.lag <= a.onset - since <= span + finding.lag
+    ]
     if not near:
         return incident_of(finding.group, since), since
     _, onset, incident = min(near)

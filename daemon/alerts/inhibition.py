@@ -5,6 +5,7 @@ began to fire with it or after it, or at least its onset is not the earlier one 
 
 - a feature is broken (the other calls for `fix_feature`), and this one watches what the model makes of its features;
 - a feature is broken, and this one says that the same feature has drifted;
+- labels are lost, and this one watches what is made of labels;
 - the other says the same of the whole version, and this one of a segment.
 
 What began before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
@@ -32,6 +33,8 @@ EFFECTS = frozenset(
 )
 """Monitors of what a model makes of its features."""
 
+OF_LABELS = frozenset({"calibration", "concept_drift", "fairness", "performance"})
+"""Monitors of what is made of labels."""
 
 SLACK_US = 10 * MINUTE_US
 """Onsets are estimates: one that seems to be this much later may still be the earlier one."""
@@ -40,6 +43,12 @@ SLACK_US = 10 * MINUTE_US
 def is_cause(alert: Alert) -> bool:
     """Whether it says that a feature is broken, and not itself the effect of something."""
     return alert.finding.action == "fix_feature" and alert.finding.monitor not in EFFECTS
+
+
+def labels_are_lost(alert: Alert) -> bool:
+    """Whether it says that labels, or those of a class, come no more: what is made of the others is no figure."""
+    found = alert.finding
+    return found.monitor == "label_drift" and found.action == "check_labels" and "lost" in found.evidence
 
 
 def explain(firing: Iterable[Alert], end: int, renotify: int, get: Callable[[str], Alert | None]) -> list[Alert]:
@@ -70,12 +79,16 @@ def _cause_of(alert: Alert, alerts: list[Alert]) -> str | None:
 
 
 def _came_first(cause: Alert, effect: Alert) -> bool:
-    return cause.began <= effect.began or (is_cause(cause) and cause.since <= effect.since + SLACK_US)
+    if cause.began <= effect.began:
+        return True
+    return (is_cause(cause) or labels_are_lost(cause)) and cause.since <= effect.since + SLACK_US
 
 
 def _explains(cause: Alert, effect: Alert) -> bool:
     one, other = cause.finding, effect.finding
     if is_cause(cause) and other.monitor in EFFECTS:
+        return True
+    if labels_are_lost(cause) and other.monitor in OF_LABELS:
         return True
     if is_cause(cause) and one.monitor != "feature_drift" and other.monitor == "feature_drift":
         return one.feature == other.feature

@@ -60,6 +60,26 @@ def test_an_effect_belongs_to_its_cause_however_late_it_shows() -> None:
     assert (cause.page, effect.page) == (True, False)
 
 
+@pytest.mark.parametrize("labels_first", [True, False])
+@pytest.mark.parametrize("lost", [True, False])
+def test_labels_that_move_and_the_errors_that_follow_are_one_incident(labels_first: bool, lost: bool) -> None:
+    """Onsets of predictions come before those of outcomes by as long as labels take; lost labels explain errors."""
+    life = Life(rules())
+    labels = finding(
+        monitor="label_drift", series="labels", action="check_labels", severity="warning", since=START - 9 * HOUR,
+        lag=8 * HOUR, evidence={"lost": "class 1"} if lost else {},
+    )  # fmt: skip
+    errors = finding(since=START - 2 * HOUR, severity="warning")
+    both = [labels, errors] if labels_first else [errors, labels]
+    (first,) = life.close(START, both[:1])
+    later = life.close(START + HOUR, both[1:])
+    assert {notice.incident for notice in later} == {first.incident}
+    assert [notice.page for notice in (first, *later)] == [True] + [False] * len(later)
+    told = {notice.finding.monitor: notice for notice in (first, *later)}
+    assert (told["concept_drift"].inhibited_by is not None) == lost
+    assert told["concept_drift"].action == ("check_labels" if lost else "retrain")
+
+
 def test_an_incident_pages_once_for_what_is_worst_and_again_only_for_worse() -> None:
     """Of several alerts in one pane the most severe wakes somebody; later ones only if they are more severe still."""
     life = Life(rules())
