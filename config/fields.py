@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
+from processors.documented import descriptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 def named_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a section by the names under which they are written."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the fields of a section mean, by the names under which they are written."""
+    said = descriptions(model)
+    return {field.alias or name: said.get(name, "") for name, field in model.model_fields.items()}
 
 
 def types_at(model: type[BaseModel], place: Place) -> list[Any]:

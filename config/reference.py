@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import SecretStr
 
-from config.fields import alternatives, is_section, named_fields
+from config.fields import alternatives, is_section, meanings, named_fields
 from config.schema import Config
 from config.streams import Chosen
 from config.units import Duration, Rate, Size
@@ -48,9 +48,10 @@ def default_yaml() -> str:
 
 def _settings(model: type[BaseModel], indent: str) -> Iterator[str]:
     """One block of lines for each field of a section: what it means, its name, its default."""
+    said = meanings(model)
     for name, field in named_fields(model).items():
         section = _open_section(field)
-        lines = [f"{indent}# {line}\n" for line in textwrap.wrap(field.description or "", 116 - len(indent))]
+        lines = [f"{indent}# {line}\n" for line in textwrap.wrap(said[name], 116 - len(indent))]
         if section is None:
             lines.append(f"{indent}{name}: {_EXAMPLES.get(name) or default(field)}\n")
         else:
@@ -109,19 +110,20 @@ def _inner_sections(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel
 
 
 def _table(model: type[BaseModel], place: str) -> str:
-    rows = [_row(name, field) for name, field in named_fields(model).items()]
+    said = meanings(model)
+    rows = [_row(name, field, said[name]) for name, field in named_fields(model).items()]
     title = f"`{place}`" if place else "The sections"
     about = f"{model.__doc__}\n\n" if place and model.__doc__ else ""
     head = "| key | value | default | meaning |\n|---|---|---|---|\n"
     return f"### {title}\n\n{about}{head}{''.join(rows)}"
 
 
-def _row(name: str, field: FieldInfo) -> str:
+def _row(name: str, field: FieldInfo, meaning: str) -> str:
     filled = (
         "" if _open_section(field) or field.annotation == Config.model_fields["files"].annotation else default(field)
     )
     shown = "required" if field.is_required() else f"`{filled}`" if filled else ""
-    return f"| `{name}` | {words(field)} | {shown} | {field.description} |\n"
+    return f"| `{name}` | {words(field)} | {shown} | {meaning} |\n"
 
 
 def words(field: FieldInfo) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from config.environment import FromEnvironment
-from config.fields import everything, holds_secret, named_fields, sections_at, types_at
+from config.fields import everything, holds_secret, meanings, named_fields, sections_at, types_at
 from config.problems import Place, meant, quoted, suggestion, written
 from config.schema import Config
 from config.units import Duration, Rate, Size
@@ -132,8 +132,8 @@ def unknown_key(model: type[BaseModel], place: Place) -> str:
 
 def _missing(model: type[BaseModel], place: Place) -> str:
     sections = sections_at(model, place[:-1])
-    field = named_fields(sections[0]).get(str(place[-1])) if sections else None
-    return f"is missing. {field.description}" if field and field.description else "is missing. Add it."
+    meaning = meanings(sections[0]).get(str(place[-1])) if sections else None
+    return f"is missing. {meaning or 'Add it.'}"
 
 
 def _choices(value: Any, model: type[BaseModel], place: Place) -> str:

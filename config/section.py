@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -19,14 +18,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from config.environment import resolved
 from config.units import Duration
+from processors.documented import Documented
 
 
-class Section(BaseModel):
+class Section(Documented):
     """A mapping of the configuration. What stands under a field is its documentation, here and in the reference."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

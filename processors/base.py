@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from processors.documented import Documented
 from processors.durations import DAY_US
 from processors.profile import GroupKey, Profile
 from processors.rows import Ints, Longs
@@ -33,10 +34,10 @@ State = dict[str, Any]
 """What a monitor remembers: a tree that `packing.pack` takes."""
 
 
-class MonitorSettings(BaseModel):
+class MonitorSettings(Documented):
     """Settings of a monitor as they stand under `monitors:` in the config."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, State, Summary, Verdict
+from processors.documented import Documented
 from processors.profile import GroupKey, Profile
 from processors.registry import register
 from processors.wording import basis, model_words, moment
@@ -19,10 +20,10 @@ from processors.wording import basis, model_words, moment
 Kind = Literal["fired", "updated", "recovered"]
 
 
-class Threshold(BaseModel):
+class Threshold(Documented):
     """A bound that a window's reading should keep to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     series: str
     """Name of the series, such as `accuracy`; any reading of any monitor."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import config
 from config import Config, Registry, json_schema, load, parse, redacted_yaml
 from config.document import read
-from config.fields import everything
+from config.fields import everything, meanings, sections_at
 from config.reference import DEFAULT_FILE, DOCUMENT_FILE, default_yaml, refreshed
 from config.streams import Kafka, Topic
 
@@ -51,8 +51,9 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     """The schema is the documentation, so no field may be silent."""
-    for place, field in everything(Config):
-        assert field.description, place
+    for (*parents, name), _ in everything(Config):
+        for section in sections_at(Config, tuple(parents)):
+            assert meanings(section).get(str(name)), (*parents, name)
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
