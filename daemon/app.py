@@ -14,7 +14,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import SECTIONED_SOURCES, FileSink, SinkSpec, StdoutSink
-from daemon import kernel_cache, reading, settings, suite, warming
+from daemon import reading, settings, suite, unloaded, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -144,7 +144,7 @@ def replaying(
 def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
-    kernel_cache.load_without_blas()
+    unloaded.load_numba_without_blas()
     if not warming.reading_is_compiled():
         with warming.reading_compiled_aside(stop):
             _watch_a_handful(stop, read_by_loop=False)

@@ -3,15 +3,11 @@
 Numba keeps them beside the source, else in the user's cache, else where NUMBA_CACHE_DIR says; with none of them
 writable, as in a read-only image without a home, it refuses to be imported. Then a new folder serves this one process:
 each start compiles anew, in less than twenty seconds. The image points NUMBA_CACHE_DIR at the volume of the state.
-
-And what numba need not load with them.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
@@ -36,22 +32,6 @@ def keeps(loop: Any) -> bool:
     written = Path(loop.py_func.__code__.co_filename).stat().st_mtime
     kept = Path(loop.stats.cache_path).glob(f"*.{loop.py_func.__name__}-*.nbi")
     return any(each.stat().st_mtime > written for each in kept)
-
-
-def load_without_blas() -> None:
-    """Load numba's arrays, but not all of `scipy.linalg`, a fifth of a second, to find out whether there is a BLAS.
-
-    None of our kernels multiplies matrices. A plug-in's may: numba asks again for those, and only `np.convolve` and
-    `np.correlate` are compiled as if there were none.
-    """
-    wanted, asked = "scipy.linalg", "numba.np.arraymath"
-    if wanted in sys.modules or asked in sys.modules:
-        return
-    sys.modules[wanted] = None  # type: ignore[assignment]  # an import of it then fails
-    try:
-        importlib.import_module(asked)
-    finally:
-        del sys.modules[wanted]
 
 
 def writable(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from daemon import kernel_cache
+from daemon import kernel_cache, unloaded
 from daemon.codecs.native import Native
 from daemon.decode.batch import Bounds
 from daemon.decode.scanning.events import scan
@@ -59,7 +59,7 @@ def reading_compiled_aside(stop: Callable[[], bool]) -> Iterator[None]:
 
 
 def _read_handful() -> None:
-    kernel_cache.load_without_blas()
+    unloaded.load_numba_without_blas()
     Scanner(Bounds()).scan(list(map(orjson.dumps, _events(0))), Names())
 
 

@@ -45,9 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     6. Loop until stopped; the loop drains before it returns.
     7. Where SIGHUP brought another configuration: once more from 3, with what was committed.
     """
-    from daemon import garbage
+    from daemon import garbage, unloaded
 
     garbage.none_while_starting()
+    unloaded.load_structlog_without_rich()
 
     import structlog
 

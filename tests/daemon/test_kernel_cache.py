@@ -44,22 +44,6 @@ def test_a_kernel_compiles_there(tmp_path: Path) -> None:
     assert list(tmp_path.glob("vigil-kernels-*/*"))
 
 
-def test_numba_loads_no_linear_algebra_for_our_kernels_but_finds_it_for_others() -> None:
-    """A plug-in's kernel may multiply matrices."""
-    script = """
-import sys
-from daemon import kernel_cache
-kernel_cache.load_without_blas()
-import numpy as np
-from numba import njit
-njit(lambda x: x + 1)(np.ones(2))
-print("scipy.linalg" in sys.modules)
-print(njit(lambda x: np.dot(x, x))(np.ones(2)))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "2.0"]
-
-
 def test_what_is_kept_of_an_older_source_is_as_good_as_nothing(tmp_path: Path) -> None:
     """Numba compiles it anew, so a start is as long as the first one was."""
     source = tmp_path / "loops.py"
