@@ -8,7 +8,9 @@ follow from seed and number of features.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from processors.kernels.half_space_trees import grow, node_masses, stretch, walk
 from processors.profile import GroupKey, Profile
 from processors.rows import Floats, Ints, text_hash
 from processors.slices import PredictionRows
+
+TOGETHER = 64
+"""Forests that are walked in one go, or whose masses are added: the copies that this takes stay small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +115,34 @@ def score(forests: State, shape: Shape, keys: Ints, rows: PredictionRows, profil
     place, mine = places(forests, keys)
     own = [forests["names"][at] == _names(profile.groups[int(keys[key])]) for at, key in zip(place, mine, strict=True)]
     place, mine = place[own], mine[own]
-    if not len(place):
-        return np.full(len(rows), np.nan), np.zeros((len(keys), *shape.leaves), np.int32)
-    widest, column = _columns(forests, place, len(profile.series_group))
-    cells = rows.cells
-    used = np.flatnonzero(column[cells.series] >= 0)
+    scores, leaves = np.full(len(rows), np.nan), np.zeros((len(keys), *shape.leaves), np.int32)
     number = np.full(len(profile.groups) + 1, -1, np.int32)
     number[keys[mine]] = np.arange(len(mine), dtype=np.int32)
-    features, thresholds = _trees(forests, shape, place, profile)
-    scores, counted = walk(
-        number[rows.base],
-        np.searchsorted(cells.row[used], np.arange(len(rows) + 1)),
-        column[cells.series[used]],
-        cells.value[used],
-        widest,
-        features,
-        thresholds,
-        node_masses(_at(forests["leaves"], place)),
-        forests["rows"][place],
-    )
-    if len(mine) == len(keys):
-        return scores, counted
-    leaves = np.zeros((len(keys), *shape.leaves), np.int32)
-    leaves[mine] = counted
+    forest = number[rows.base]
+    widest, starts, column, value = _cells(forests, place, rows, len(profile.series_group))
+    for first, some in _together(forest, len(mine)):
+        at = place[first : first + TOGETHER]
+        scores[some], leaves[mine[first : first + TOGETHER]] = walk(
+            forest[some] - np.int32(first),
+            starts[some],
+            starts[some + 1],
+            column,
+            value,
+            widest,
+            *_trees(forests, shape, at, profile),
+            node_masses(forests["leaves"][at]),
+            forests["rows"][at],
+        )
     return scores, leaves
 
 
-def _at(column: npt.NDArray[Any], place: Any) -> npt.NDArray[Any]:
-    """A column's entries at these places (ascending); not copied if they are all, for that may be ten MB."""
-    return column if len(place) == len(column) else np.asarray(column[place])
+def _together(forest: Ints, forests: int) -> Iterator[tuple[int, Any]]:
+    """The first of so many forests that are walked in one go, and their rows; `forest` has each row's, -1 without."""
+    order = np.argsort(forest, kind="stable")
+    first = range(0, forests, TOGETHER)
+    cuts = np.searchsorted(forest[order], [*first, forests]).tolist()
+    for number, (start, end) in zip(first, pairwise(cuts), strict=True):
+        yield number, order[start:end]
 
 
 def _names(key: GroupKey) -> list[str]:
@@ -150,14 +154,20 @@ def _series(forests: State, at: int) -> Ints:
     return np.asarray(forests["series"][start : int(forests["end"][at])])
 
 
-def _columns(forests: State, place: Any, series: int) -> tuple[int, Ints]:
-    """The most columns of a forest, and for each series its column in its forest, -1 without."""
-    column, widest = np.full(series, -1, np.int32), 1
+def _cells(forests: State, place: Any, rows: PredictionRows, series: int) -> tuple[int, Any, Ints, Floats]:
+    """What forests at these places read: the most columns of one, where each row's cells start, and column and value
+    of each cell. `series` is the number of all series.
+    """
+    column_of, widest = np.full(series, -1, np.int32), 1
     for at in place.tolist():
         mine = _series(forests, at)
-        column[mine] = np.arange(len(mine), dtype=np.int32)
+        column_of[mine] = np.arange(len(mine), dtype=np.int32)
         widest = max(widest, len(mine))
-    return widest, column
+    cells = rows.cells
+    column = column_of[cells.series]
+    used = np.flatnonzero(column >= 0)
+    starts = np.searchsorted(cells.row[used], np.arange(len(rows) + 1))
+    return widest, starts, column[used], cells.value[used]
 
 
 def _trees(forests: State, shape: Shape, place: Any, profile: Profile) -> tuple[Ints, Floats]:

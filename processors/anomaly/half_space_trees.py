@@ -48,8 +48,6 @@ USUALNESS = LogBins(-12, 1)
 """Bins of 1 - score, in which scores near 1 are told apart."""
 
 EXAMPLES = 3
-_TOGETHER = 64
-"""Forests whose masses are added in one go: what is copied on the way stays small."""
 _FIXED = 2.0**32
 """Scores add up as whole multiples of 1 / this, in any order."""
 
@@ -173,8 +171,8 @@ class Anomaly(Monitor[AnomalySettings, PredictionRows]):
         place, mine = forests.places(state["forests"], summary.keys)
         learning = (state["resting"][place] < 0) | (end - state["resting"][place] >= DAY_US)
         place, mine = place[learning], mine[learning]
-        for low in range(0, len(place), _TOGETHER):
-            some = slice(low, low + _TOGETHER)
+        for low in range(0, len(place), forests.TOGETHER):
+            some = slice(low, low + forests.TOGETHER)
             state["forming"][place[some]] += summary["leaves"][mine[some]]
         state["forming_rows"][place] += summary["n"][mine]
         full = np.flatnonzero(state["forming_rows"] >= self.settings.window)

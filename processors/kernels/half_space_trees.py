@@ -70,6 +70,7 @@ def node_masses(leaves: Any) -> Any:
 def walk(
     forest: Any,
     cell_start: Any,
+    cell_end: Any,
     cell_column: Any,
     cell_value: Any,
     columns: int,
@@ -81,7 +82,7 @@ def walk(
     """Score each row against the sealed masses of its forest, and count the leaves in which it ends.
 
     `forest[row]` numbers the first axis of the last four arrays (-1: none). The row's cells stand at `cell_start[row]`
-    to `cell_start[row + 1]`; each gives the value of one of at most `columns` columns (-1: not one of the forest's).
+    to `cell_end[row]`; each gives the value of one of at most `columns` columns (-1: not one of the forest's).
     NaN is an absent value. `masses` are those of `node_masses`, `window` the rows that they count (0: none sealed).
 
     Returns scores of shape (rows,), from 0 (usual) to 1, NaN where nothing is sealed; and int32 counts of shape
@@ -95,7 +96,7 @@ def walk(
     start = np.searchsorted(forest[order], np.arange(len(features) + 1))
     for mine in range(len(features)):
         rows = order[start[mine] : start[mine + 1]]
-        points = _points(rows, cell_start, cell_column, cell_value, columns)
+        points = _points(rows, cell_start, cell_end, cell_column, cell_value, columns)
         total = np.zeros(len(rows))
         for tree in range(trees):
             split, at, mass = features[mine, tree], thresholds[mine, tree], masses[mine, tree]
@@ -109,11 +110,11 @@ def walk(
 
 
 @njit(cache=True)
-def _points(rows: Any, cell_start: Any, cell_column: Any, cell_value: Any, columns: int) -> Any:
+def _points(rows: Any, cell_start: Any, cell_end: Any, cell_column: Any, cell_value: Any, columns: int) -> Any:
     """Values by column of these rows, NaN where there is none."""
     points = np.full((len(rows), columns), np.nan)
     for place in range(len(rows)):
-        for cell in range(cell_start[rows[place]], cell_start[rows[place] + 1]):
+        for cell in range(cell_start[rows[place]], cell_end[rows[place]]):
             if cell_column[cell] >= 0:
                 points[place, cell_column[cell]] = cell_value[cell]
     return points

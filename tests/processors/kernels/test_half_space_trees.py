@@ -39,7 +39,8 @@ def walk_matrix(points: Any, features: Any, thresholds: Any, leaves: Any, window
     rows, columns = points.shape
     return walk(
         np.zeros(rows, np.int32),
-        np.arange(0, rows * columns + 1, columns),
+        np.arange(0, rows * columns, columns),
+        np.arange(columns, rows * columns + 1, columns),
         np.tile(np.arange(columns, dtype=np.int32), rows),
         points.ravel(),
         columns,
@@ -99,9 +100,9 @@ def test_an_absent_value_follows_the_greater_sealed_mass() -> None:
 def test_values_of_one_row_do_not_leak_into_the_next() -> None:
     """A row with a cell and a row without stay apart."""
     features, thresholds = grow(1, 1, 2, 3)
-    start, column = np.array([0, 1, 1]), np.zeros(1, np.int32)
+    start, end, column = np.array([0, 1]), np.array([1, 1]), np.zeros(1, np.int32)
     args = (features[None], thresholds[None], np.zeros((1, 2, 15), np.int32), np.array([0]))
-    _, leaves = walk(np.zeros(2, np.int32), start, column, np.array([0.99]), 1, *args)
+    _, leaves = walk(np.zeros(2, np.int32), start, end, column, np.array([0.99]), 1, *args)
     assert leaves[0, :, 0].tolist() == [1, 1]
     assert leaves[0, :, -1].tolist() == [1, 1]
 
@@ -110,7 +111,8 @@ def test_rows_without_a_forest_are_left_alone() -> None:
     """Forest -1 gets no score and counts nowhere."""
     features, thresholds = grow(1, 1, 2, 3)
     args = (features[None], thresholds[None], np.ones((1, 2, 15), np.int32), np.array([8]))
-    scores, leaves = walk(np.array([-1], np.int32), np.array([0, 0]), np.zeros(0, np.int32), np.zeros(0), 1, *args)
+    nowhere = np.zeros(1, np.int64)
+    scores, leaves = walk(np.array([-1], np.int32), nowhere, nowhere, np.zeros(0, np.int32), np.zeros(0), 1, *args)
     assert np.isnan(scores).all()
     assert leaves.sum() == 0
 
