@@ -144,7 +144,6 @@ def replaying(
 def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
-    unloaded.load_numba_without_blas()
     if not warming.reading_is_compiled():
         with warming.reading_compiled_aside(stop):
             _watch_a_handful(stop, read_by_loop=False)
@@ -173,6 +172,7 @@ def assemble(
     alerts: dict[str, Any] | None = None,
 ) -> tuple[Parts, LedgerSaving]:
     """The parts of a pipeline, with the keeper of its ledger's chunks. `alerts` is the saved life of alerts."""
+    unloaded.load_numba_without_blas()  # before the first kernel, which is the decoder's
     pane_us = int(config.time.pane)
     of_model = cache(config.for_model)
     clocks = Clocks(settings.lateness(config), int(config.time.max_ahead))

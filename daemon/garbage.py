@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+FIRST_S = 1.0
+"""Wall time until the first, which looks through all that a start has made, a tenth of a second: not before Vigil is
+ready, nor at all in a run that is over by then, such as the one that warms the kernels."""
 EVERY_S = 20.0
 """Wall time between collections: one costs some 50 ms with a thousand models."""
 
@@ -30,22 +33,22 @@ def none_while_starting() -> None:
 def seldom_collected(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[], bool]]:
     """Off inside the `with` block but for the calls of what it yields, which collects if it is time (True).
     Large arrays have mappings of their own from then on (`keep_large_apart`).
-    What was made before the block is left out of collections for good (`gc.freeze`).
+    What the first one finds in use, all that a start has made, is left out of the others (`gc.freeze`).
     """
     before = gc.isenabled()
     keep_large_apart()
-    gc.collect()
-    gc.freeze()
     gc.disable()
-    last = clock()
+    first, due = True, clock() + FIRST_S
 
     def collect_if_due() -> bool:
-        nonlocal last
-        if clock() - last < EVERY_S:
+        nonlocal first, due
+        if clock() < due:
             return False
         gc.collect()
+        if first:
+            gc.freeze()
         give_back()
-        last = clock()
+        first, due = False, clock() + EVERY_S
         return True
 
     try:

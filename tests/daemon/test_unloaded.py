@@ -20,6 +20,12 @@ print(njit(lambda x: np.dot(x, x))(np.ones(2)))
     assert _told(script) == ["False", "2.0"]
 
 
+def test_nor_does_the_daemon_on_its_way_to_its_kernels() -> None:
+    """Whichever kernel is the first to be loaded."""
+    script = "import sys; from daemon import app; app.warm_up(); print('scipy.linalg' in sys.modules)"
+    assert _told(script)[-1] == "False"
+
+
 def test_the_log_loads_no_rich_tracebacks_but_others_find_them(tmp_path: Path) -> None:
     """A module that is installed is hidden from structlog alone, whether it would be found or not."""
     (tmp_path / "rich.py").write_text("")
