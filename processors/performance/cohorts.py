@@ -16,7 +16,7 @@ import numpy as np
 from processors.base import Judging, State
 from processors.durations import HOUR_US
 from processors.performance import entries as cube
-from processors.performance.entries import Entries, Shelf
+from processors.performance.entries import Entries, Held, Shelf
 from processors.rows import Bools, Ints, Longs
 from processors.windows import LONGEST
 
@@ -26,14 +26,14 @@ _NEVER = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Cohorts to be read now: parallel arrays by ascending unit, and their entries."""
+    """Cohorts to be read now: parallel arrays by ascending unit, and what is held of them."""
 
     unit: Longs
     revision: Longs
     final: Bools
     early: Bools
     """Final before their time, for want of room."""
-    entries: Entries
+    held: Held
 
 
 class Cohorts:
@@ -134,8 +134,8 @@ class Cohorts:
         table["revision"][chosen] += 1
         unit = table["unit"][chosen]
         early = over & (context.end < table["final_at"])
-        entries = self._shelf.read(state["runs"], unit) if len(unit) else cube.NO_ENTRIES
-        ready = Ready(unit, table["revision"][chosen], final[chosen], early[chosen], entries)
+        held = self._shelf.held(state["runs"])
+        ready = Ready(unit, table["revision"][chosen], final[chosen], early[chosen], held)
         self._free(state, final)
         return ready
 

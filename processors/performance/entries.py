@@ -195,6 +195,26 @@ def units_of_groups(runs: list[Any], groups: frozenset[int]) -> Longs:
     return np.unique(np.concatenate([np.zeros(0, np.int64), *mine]))
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was on a shelf at some moment, to be read some units at a time. Arrays of runs never change: no copy."""
+
+    runs: tuple[Entries, ...]
+
+    def read(self, units: Longs) -> Entries:
+        """The entries of these units (ascending)."""
+        if not len(units):
+            return NO_ENTRIES
+        return merged([_units_of(run, units) for run in self.runs])
+
+    def most(self, units: Longs) -> Longs:
+        """How many entries each of these units has at most: those of different runs may be the same."""
+        sizes = np.zeros(len(units), np.int64)
+        for run in self.runs:
+            sizes += np.searchsorted(run.unit, units, "right") - np.searchsorted(run.unit, units, "left")
+        return sizes
+
+
 class Shelf:
     """Entries that are kept: cheap to add to, and to take units from. Holds no data itself; the state is a tree.
 
@@ -221,9 +241,11 @@ class Shelf:
 
     def read(self, runs: list[Any], units: Longs) -> Entries:
         """The entries of these units (ascending)."""
-        if not len(units):
-            return NO_ENTRIES
-        return merged([_units_of(Entries(**run), units) for run in runs])
+        return self.held(runs).read(units)
+
+    def held(self, runs: list[Any]) -> Held:
+        """What is on the shelf now, whatever is put in or taken out later."""
+        return Held(tuple(Entries(**run) for run in runs))
 
     def halve(self, runs: list[Any], unit: int) -> Entries:
         """Let the counts of a unit, none of them negative, count half from now on, and return them.

@@ -119,7 +119,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         for group, hour, revision, final, early in zip(*(column.tolist() for column in columns), strict=True):
             details = {"as_of": context.end, "revision": revision, "final": final} | ({"early": True} if early else {})
             frames.append(Frame(group, "cohort", hour, hour + HOUR_US, details))
-        request.add(ready.entries, ready.unit, frames)
+        request.add(ready.held, ready.unit, frames)
 
     def _ask_windows(self, state: State, pane: Entries, context: Judging, request: Request) -> None:
         """Windows and totals. What had run out before the pane is read without it.
@@ -144,7 +144,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
         units = cube.group_unit(due.keys)
         columns = (column.tolist() for column in (due.keys, due.start, due.end))
         frames = [Frame(group, "window", start, end) for group, start, end in zip(*columns, strict=True)]
-        request.add(self._shelf.read(state["recent"], units), units, frames)
+        request.add(self._shelf.held(state["recent"]), units, frames)
         self._shelf.remove(state["recent"], units)
 
     def _ask_totals(self, state: State, groups: Ints, context: Judging, request: Request) -> None:
@@ -154,7 +154,7 @@ class Performance(Monitor[PerformanceSettings, OutcomeRows]):
             Frame(group, "total", since, context.end, {"after_final": count} if count else {})
             for group, since, count in zip(read.group.tolist(), read.since.tolist(), late, strict=True)
         ]
-        request.add(read.entries, cube.group_unit(read.group), frames)
+        request.add(read.held, cube.group_unit(read.group), frames)
 
 
 def _rows_by_group(seen: Entries) -> Summary:

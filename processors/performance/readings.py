@@ -12,7 +12,7 @@ import numpy as np
 from processors.base import Judging, Reading
 from processors.performance import entries as cube
 from processors.performance.classification import accuracy, binary, classified, multiclass
-from processors.performance.entries import Entries
+from processors.performance.entries import Entries, Held
 from processors.performance.measured import Column, Units
 from processors.performance.regression import regression
 from processors.profile import BINARY, MULTICLASS, REGRESSION, Profile
@@ -42,36 +42,36 @@ class Request:
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
-        self._parts: list[tuple[Entries, Longs, list[Frame]]] = []
+        self._parts: list[tuple[Held, Longs, list[Frame]]] = []
 
-    def add(self, entries: Entries, units: Longs, frames: list[Frame]) -> None:
-        """Ask for these units (ascending), one frame each, with all their entries."""
+    def add(self, held: Held, units: Longs, frames: list[Frame]) -> None:
+        """Ask for these units (ascending), one frame each, with all that is held of them."""
         if frames:
-            self._parts.append((entries, units, frames))
+            self._parts.append((held, units, frames))
             self.frames += frames
 
     def readings(self, context: Judging, monitor: str, quantile: float | None) -> list[Reading]:
         """All series of all units, unit by unit in the order in which they were added.
 
-        Some at a time: where a whole fleet is due at once, what is worked out on the way would be gigabytes.
+        Some are read and measured at a time: where a whole fleet is due at once, their entries would be a tenth of all
+        memory, and what is worked out on the way gigabytes.
         """
         return [
             reading
-            for entries, units, frames in self._parts
-            for portion, first, end in _portions(entries, units)
+            for held, units, frames in self._parts
+            for portion, first, end in _portions(held, units)
             for reading in _readings(Units(portion, units[first:end]), frames[first:end], context, monitor, quantile)
         ]
 
 
-def _portions(entries: Entries, units: Longs) -> Iterator[tuple[Entries, int, int]]:
+def _portions(held: Held, units: Longs) -> Iterator[tuple[Entries, int, int]]:
     """Entries of some units that follow each other, and the places of the first and beyond the last of these."""
-    ends = np.searchsorted(entries.unit, units, side="right")
+    ends = np.cumsum(held.most(units))
     first = at = 0
     while first < len(units):
         end = max(int(np.searchsorted(ends, at + PORTION, side="right")), first + 1)
-        upto = int(ends[end - 1])
-        yield entries.take(np.arange(at, upto)), first, end
-        first, at = end, upto
+        yield held.read(units[first:end]), first, end
+        first, at = end, int(ends[end - 1])
 
 
 def _readings(

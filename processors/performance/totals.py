@@ -12,7 +12,7 @@ import numpy as np
 
 from processors.base import Judging, State
 from processors.performance import entries as cube
-from processors.performance.entries import Entries, Shelf
+from processors.performance.entries import Entries, Held, Shelf
 from processors.rows import Ints, Longs
 
 _COLUMNS = ("since", "read_at", "n", "fresh")
@@ -21,11 +21,11 @@ _NEVER = np.iinfo(np.int64).min // 2
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Totals to be read now: groups ascending, when each began, and all their entries."""
+    """Totals to be read now: groups ascending, when each began, and all that is held of them."""
 
     group: Ints
     since: Longs
-    entries: Entries
+    held: Held
 
 
 class Totals:
@@ -65,8 +65,7 @@ class Totals:
             groups = groups[waited & (fresh[groups] > 0) & (100 * fresh[groups] >= state["n"][groups])]
         fresh[groups] = 0
         state["read_at"][groups] = context.end
-        entries = self._shelf.read(state["runs"], cube.group_unit(groups)) if len(groups) else cube.NO_ENTRIES
-        return Read(groups.astype(np.int32), state["since"][groups], entries)
+        return Read(groups.astype(np.int32), state["since"][groups], self._shelf.held(state["runs"]))
 
     def forget(self, state: State, groups: frozenset[int]) -> None:
         """Drop everything of these groups."""
