@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-FIRST_S = 1.0
+import psutil
+
+FIRST_S = 10.0
 """Wall time until the first, which looks through all that a start has made, a tenth of a second: not before Vigil is
 ready, nor at all in a run that is over by then, such as the one that warms the kernels."""
 EVERY_S = 20.0
@@ -22,6 +24,8 @@ EVERY_S = 20.0
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE, _IDLE = 2**20, 2**27
+_MUCH = 640 * 2**20
+"""Resident memory from which on holes between arrays are worth page faults."""
 
 
 def none_while_starting() -> None:
@@ -32,11 +36,10 @@ def none_while_starting() -> None:
 @contextmanager
 def seldom_collected(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[], bool]]:
     """Off inside the `with` block but for the calls of what it yields, which collects if it is time (True).
-    Large arrays have mappings of their own from then on (`keep_large_apart`).
+    Once much is resident, large arrays have mappings of their own from then on (`keep_large_apart`).
     What the first one finds in use, all that a start has made, is left out of the others (`gc.freeze`).
     """
     before = gc.isenabled()
-    keep_large_apart()
     gc.disable()
     first, due = True, clock() + FIRST_S
 
@@ -48,6 +51,8 @@ def seldom_collected(clock: Callable[[], float] = time.monotonic) -> Iterator[Ca
         if first:
             gc.freeze()
         give_back()
+        if resident() > _MUCH:
+            keep_large_apart()
         first, due = False, clock() + EVERY_S
         return True
 
@@ -63,12 +68,18 @@ def keep_large_apart() -> None:
     """Let glibc's allocator map each array of a MiB or more by itself, so that its memory is gone when the array is.
 
     By default the bound rises with what is freed, to 32 MiB: a thousand models' arrays of one pane then leave holes
-    between those that stay, which made a third of the memory. It costs a few hundred page faults a large array.
+    between those that stay, which made a third of the memory. It costs a few hundred page faults a large array, which
+    a small fleet would pay for each fetch and get nothing for: a fifth of its CPU time.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         library.mallopt(_M_TRIM_THRESHOLD, _IDLE)
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def give_back() -> None:
