@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,8 +25,8 @@ EVERY_S = 20.0
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE, _IDLE = 2**20, 2**27
-_MUCH = 640 * 2**20
-"""Resident memory from which on holes between arrays are worth page faults."""
+_MUCH, _LOOK_S = 512 * 2**20, 1.0
+"""Resident memory from which on holes between arrays are worth page faults, and how often to look whether it is so."""
 
 
 def none_while_starting() -> None:
@@ -41,18 +42,22 @@ def seldom_collected(clock: Callable[[], float] = time.monotonic) -> Iterator[Ca
     """
     before = gc.isenabled()
     gc.disable()
-    first, due = True, clock() + FIRST_S
+    first, due, look = True, clock() + FIRST_S, clock()
 
     def collect_if_due() -> bool:
-        nonlocal first, due
-        if clock() < due:
+        nonlocal first, due, look
+        now = clock()
+        if now >= look:
+            look = now + _LOOK_S
+            if resident() > _MUCH:
+                keep_large_apart()
+                look = math.inf
+        if now < due:
             return False
         gc.collect()
         if first:
             gc.freeze()
         give_back()
-        if resident() > _MUCH:
-            keep_large_apart()
         first, due = False, clock() + EVERY_S
         return True
 
