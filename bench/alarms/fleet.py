@@ -16,7 +16,7 @@ from daemon.decode import Bounds, Decoded, Decoder
 from daemon.records import Partition, Run
 from processors.anomaly.latency import BINS
 from processors.base import Summary
-from processors.drift import labels, samples
+from processors.drift import labelled, samples
 from processors.kernels.binning import ABSENT, REGULAR, WIDTH
 from processors.kernels.hashing import WIDTH as BUCKETS
 from processors.performance import entries as cube
@@ -113,9 +113,9 @@ class Fleet:
             Entries(unit, np.full(len(n), what, np.int32), np.full(len(n), code, np.int64), count)
             for number, of in enumerate((n - positive, positive))
             for unit, what, code, count in (
-                (slot, labels.LABEL, REGULAR + number, of),
-                (slot, labels.ANSWER, REGULAR + number, answers[:, number]),
-                (cube.group_unit(self.bases), labels.LAG, (REGULAR + number) * WIDTH, of),
+                (slot, labelled.LABEL, REGULAR + number, of),
+                (slot, labelled.ANSWER, REGULAR + number, answers[:, number]),
+                (cube.group_unit(self.bases), labelled.LAG, (REGULAR + number) * WIDTH, of),
             )
         ]
         every = Entries.concat(parts)

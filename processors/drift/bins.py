@@ -14,6 +14,8 @@ from processors.profile import REGRESSION, Profile
 from processors.rows import Bools, Floats, Ints
 
 INTERVALS = 20
+_IRREGULAR = ("missing", "", "a class beyond the limit", "")
+"""What the bins before the regular ones hold."""
 _LOGITS = np.linspace(-6.5, 6.5, WIDTH - REGULAR - 1)
 """Edges of the score's bins: even in log-odds, for scores crowd at the ends."""
 
@@ -76,7 +78,7 @@ def names(group: int, profile: Profile, edges: Floats) -> list[str]:
     """What each bin of a group's answers or labels holds: `class 1`, `12 to 15`."""
     if profile.task(group) == REGRESSION:
         return _of_intervals(edges[profile.group_base[group]])
-    said = ["missing", "", "a class beyond the limit", "", *[""] * (WIDTH - REGULAR)]
+    said = [*_IRREGULAR, *[""] * (WIDTH - REGULAR)]
     classes = profile.classes(group)
     said[REGULAR : REGULAR + len(classes)] = [f"class {name}" for name in classes]
     if len(classes) > WIDTH - REGULAR:
@@ -90,7 +92,7 @@ def names_of_scores() -> list[str]:
 
 
 def _of_intervals(edges: Floats) -> list[str]:
-    said = ["missing", "", "a class beyond the limit", "", *[""] * (WIDTH - REGULAR)]
+    said = [*_IRREGULAR, *[""] * (WIDTH - REGULAR)]
     bounds = [f"{edge:.4g}" for edge in edges.tolist()]
     between = [f"{low} to {high}" for low, high in pairwise(bounds)]
     said[REGULAR : REGULAR + len(bounds) + 1] = [f"below {bounds[0]}", *between, f"{bounds[-1]} or more"]

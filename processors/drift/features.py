@@ -9,6 +9,7 @@ those who know their size by heart; alerts do not depend on them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
+from processors.drift import distances
 from processors.kernels import binning
 from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, REGULAR, WRONG_TYPE
 from processors.profile import Profile
@@ -195,7 +197,7 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             feature=feature,
             severity=_severity(change.value, self.settings.critical_effect),
             action="none" if recovered else _action(bin_, reference, shares),
-            evidence={"moved": _moved(profile, change.key, reference, shares)},
+            evidence={"moved": distances.most_moved(partial(profile.bin_name, change.key), reference, shares)},
             onset=change.onset,
             reason="" if recovered else _reason(bin_, reference, shares),
         )
@@ -230,16 +232,6 @@ def _reason(bin_: int, reference: Floats, shares: Floats) -> str:
     if _action(bin_, reference, shares) == "fix_feature":
         return "Its new values are none that the model was trained on: repair where they come from."
     return "Its values are such as it had before, in other shares: if the world has changed, the model has to learn it."
-
-
-def _moved(profile: Profile, series: int, reference: Floats, shares: Floats) -> list[dict[str, Any]]:
-    """The five bins whose share changed most."""
-    order = np.argsort(-np.abs(shares - reference), kind="stable")[:5]
-    return [
-        {"bin": profile.bin_name(series, int(at)), "share": float(shares[at]), "reference": float(reference[at])}
-        for at in order.tolist()
-        if shares[at] != reference[at]
-    ]
 
 
 def _sentence(change: Change, profile: Profile, bin_: int, reference: Floats, shares: Floats) -> str:

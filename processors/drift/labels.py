@@ -16,6 +16,7 @@ of labels do not count here, as in all that alerts.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,27 +26,23 @@ from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading,
 from processors.detectors import budget, columns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
-from processors.detectors.projection import jensen_shannon, stability_index, total_variation
 from processors.distinct import distinct
-from processors.drift import bins, followed, samples, settling
+from processors.drift import bins, distances, followed, labelled, samples, settling
 from processors.drift.settling import AGES_US, Settled
 from processors.kernels.binning import WIDTH
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
-from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
+from processors.profile import REGRESSION, Profile
 from processors.registry import register
-from processors.rows import Bools, Floats, Ints, Longs
-from processors.slices import BothRows, OutcomeRows, PredictionRows
+from processors.rows import Bools, Ints
+from processors.slices import BothRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
 _WHOLE_SHARE = 4.0
 _OF_RARER = 0.5
-LABEL, ANSWER, LAG, PAIR = range(4)
-"""What an entry counts. Its unit is the group, with the slot for the first two; its code the bin, or two of them."""
-_KIND = {LABEL: "labels", ANSWER: "answers"}
-_SLOT_MASK = (1 << 33) - 1
+_KIND = {labelled.LABEL: "labels", labelled.ANSWER: "answers"}
 
 
 class LabelDriftSettings(MonitorSettings):
@@ -73,20 +70,12 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         self._detector = Histograms(min_effect=settings.min_effect, warmup=settings.warmup, of_rarer=_OF_RARER)
 
     def measure(self, rows: BothRows, profile: Profile, sealed: Any) -> Summary:
-        """Entries (`_KIND` and on) by group; samples of targets of regressions without intervals.
+        """Entries (`labelled`) by group; samples of targets of regressions without intervals.
 
         `sealed` has by base group the age and the width of slots (microseconds), and the edges between intervals.
         """
-        edges = None if sealed is None else sealed["edges"]
-        outcomes, predictions = rows.outcomes, rows.predictions
-        label, waiting = _labels(outcomes, edges)
-        parts = [
-            _counted(predictions, _slots(sealed, predictions), ANSWER, _answers(predictions, profile, edges)),
-            _counted(outcomes, np.where(outcomes.counted, _slots(sealed, outcomes), -1), LABEL, label),
-            *_lags_and_pairs(outcomes, label, _answers(outcomes, profile, edges)),
-        ]
-        together = Entries.concat(parts)
-        entries = cube.gathered(together.unit, together.what, together.code, together.value)
+        outcomes = rows.outcomes
+        entries, waiting = labelled.entries(rows, profile, sealed)
         keys = np.unique(np.concatenate([cube.group_of(entries.unit), outcomes.base[waiting]])).astype(np.int32)
         if not len(keys):
             return self.empty()
@@ -133,8 +122,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         targets = np.where((outcomes.task == REGRESSION) & outcomes.counted, outcomes.target, np.nan)
         full = samples.whole(state["waiting"], outcomes.base, targets, state["edges"])
         state["edges"] = bins.sealed(state["edges"], full)
-        label, _ = _labels(outcomes, state["edges"])
-        entries = _counted(outcomes, np.where(outcomes.counted, 0, -1), LABEL, label)
+        entries = labelled.of_reference(outcomes, state["edges"])
         if len(entries):
             keys, place = distinct(cube.group_of(entries.unit).astype(np.int32))
             counts = np.zeros((len(keys), WIDTH), np.int64)
@@ -169,13 +157,13 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
     def _take_in(self, state: State, entries: Entries, context: Judging) -> None:
         """Lags first: where they changed the age, slots and reference begin anew, without this pane."""
         bases = context.profile.group_base
-        anew = self._learn_lags(state, entries.take(entries.what == LAG), context)
+        anew = self._learn_lags(state, entries.take(entries.what == labelled.LAG), context)
         entries = entries.take(~np.isin(bases[cube.group_of(entries.unit)], anew))
         for what, kind in _KIND.items():
             some = entries.take(entries.what == what)
-            group, slot = cube.group_of(some.unit).astype(np.int32), some.unit & _SLOT_MASK
+            group, slot = cube.group_of(some.unit).astype(np.int32), labelled.slot_of(some.unit)
             settling.add(state["settling"], kind, group, slot, some.code, some.value, bases[group])
-        pairs = entries.take(entries.what == PAIR)
+        pairs = entries.take(entries.what == labelled.PAIR)
         group = cube.group_of(pairs.unit)
         calm = self._calm(state, group)
         followed.pair(state["followed"], group[calm], pairs.code[calm], pairs.value[calm])
@@ -236,28 +224,12 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
 
     def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
         """Windows are of closings; the predictions whose labels they tell were made an age before."""
-        counts, n = due.summary["labels"], due.summary["n"]
-        shares = counts / np.maximum(n, 1)[:, None]
+        counts, ages, bases = due.summary["labels"], state["settling"]["ages"], profile.group_base[due.keys]
+        age = ages["age"][bases]
+        made = replace(due, start=due.start - age - ages["width"][bases], end=due.end - age)
+        coverage = np.minimum(due.summary["n"] / np.maximum(due.summary["answers"], 1), 1.0)
         reference = self._detector.shares(state["drift"], due.keys)
-        moved = total_variation(reference, shares)
-        js, psi = jensen_shannon(reference, shares), stability_index(reference, shares)
-        ages, bases = state["settling"]["ages"], profile.group_base[due.keys]
-        start, end = due.start - ages["age"][bases] - ages["width"][bases], due.end - ages["age"][bases]
-        return [
-            Reading(
-                self.name,
-                "labels",
-                profile.groups[due.keys[at]],
-                float(moved[at]),
-                int(n[at]),
-                int(start[at]),
-                int(end[at]),
-                reference=0.0,
-                coverage=min(float(n[at] / max(due.summary["answers"][at], 1)), 1.0),
-                details={"jensen_shannon": float(js[at]), "psi": float(psi[at])},
-            )
-            for at in np.flatnonzero((n > 0) & np.isfinite(moved)).tolist()
-        ]
+        return distances.readings(self.name, "labels", made, counts, reference, profile, coverage)
 
     def _finding(self, state: State, change: Change, profile: Profile) -> Finding:
         before = self._detector.shares(state["drift"], np.array([change.key], np.int32))[0]
@@ -276,62 +248,15 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
             _sentence(change, profile, f"{names[most]} went from {percent(before[most])} to {percent(shares[most])}"),
             severity="critical" if change.value >= self.settings.critical_effect else "warning",
             action=advice.action,
-            evidence={"moved": _moved(names, shares, before), "settled_after_s": age // 1_000_000, **advice.evidence},
+            evidence={
+                "moved": distances.most_moved(names.__getitem__, before, shares),
+                "settled_after_s": age // 1_000_000,
+                **advice.evidence,
+            },
             onset=change.onset,
             reason=advice.reason,
             lag=age,
         )
-
-
-def _labels(rows: OutcomeRows, edges: Floats | None) -> tuple[Ints, Bools]:
-    """Bin of each label (-1: none yet), and which rows wait for their version's intervals."""
-    regression = rows.task == REGRESSION
-    values, ready = bins.of_values(rows.target, rows.base, regression, edges)
-    label = np.where(regression, values, np.where(rows.task == UNDECIDED, -1, bins.of_classes(rows.actual)))
-    return label, regression & ~ready & rows.counted & (rows.base >= 0) & np.isfinite(rows.target)
-
-
-def _answers(rows: PredictionRows | OutcomeRows, profile: Profile, edges: Floats | None) -> Ints:
-    """Bin of each answer: of a binary model's score (a class without one is as sure as can be), class, or value."""
-    regression, binary = rows.task == REGRESSION, rows.task == BINARY
-    values, _ = bins.of_values(rows.value, rows.base, regression, edges)
-    classes = np.where(rows.task == UNDECIDED, -1, bins.of_classes(rows.predicted))
-    if binary.any():
-        said = rows.predicted == profile.positive_of(rows.base)
-        classes = np.where(binary, bins.of_scores(np.where(np.isnan(rows.score), said, rows.score)), classes)
-    return np.where(regression, values, classes).astype(np.int32)
-
-
-def _slots(sealed: Any, rows: PredictionRows | OutcomeRows) -> Longs:
-    return settling.slots(sealed, rows.base, rows.table.ts, rows.table.time)
-
-
-def _counted(rows: PredictionRows | OutcomeRows, slot: Longs, what: int, place: Ints) -> Entries:
-    """How many of each group's rows of a slot (-1: none) are in each bin (-1: none)?"""
-    kept = ((slot >= 0) & (place >= 0))[rows.member_row]
-    row, group = rows.member_row[kept], rows.member_group[kept]
-    units, at = distinct(cube.group_unit(group) | slot[row])
-    counts = np.bincount(at * WIDTH + place[row], minlength=len(units) * WIDTH)
-    filled = np.flatnonzero(counts)
-    return Entries(
-        units[filled // WIDTH], np.full(len(filled), what, np.int32), filled % WIDTH, counts[filled].astype(np.int64)
-    )
-
-
-def _lags_and_pairs(rows: OutcomeRows, label: Ints, answer: Ints) -> Iterable[Entries]:
-    """Of whole versions: labels by class and lag, and by answer and label."""
-    kept = np.flatnonzero(rows.counted & (rows.base >= 0) & (rows.task != UNDECIDED))
-    lag = settling.lag_of(rows.table.ts[kept], rows.table.time[kept])
-    # Targets of a regression are labelled alike; those without a bin yet have a lag, too.
-    place = np.where(rows.task[kept] == REGRESSION, 0, label[kept]).astype(np.int64)
-    known = (lag < len(AGES_US)) & (place >= 0)
-    yield _alone(rows.base[kept[known]], LAG, place[known] * WIDTH + lag[known])
-    both = kept[(label[kept] >= 0) & (answer[kept] >= 0)]
-    yield _alone(rows.base[both], PAIR, answer[both].astype(np.int64) * WIDTH + label[both])
-
-
-def _alone(base: Ints, what: int, code: Longs) -> Entries:
-    return Entries(cube.group_unit(base), np.full(len(base), what, np.int32), code, np.ones(len(base), np.int64))
 
 
 def _samples_of(summary: Summary) -> Summary:
@@ -347,16 +272,6 @@ def _together(due: list[Settled]) -> Summary:
     np.add.at(labels, place, np.concatenate([settled.labels for settled in due]))
     np.add.at(answers, place, np.concatenate([settled.answers for settled in due]).sum(axis=1))
     return Summary(keys.astype(np.int32), {"labels": labels, "answers": answers, "n": labels.sum(axis=1)})
-
-
-def _moved(names: list[str], shares: Floats, before: Floats) -> list[dict[str, Any]]:
-    """The bins that moved most."""
-    order = np.argsort(-np.abs(shares - before), kind="stable")[:5].tolist()
-    return [
-        {"bin": names[at], "share": float(shares[at]), "reference": float(before[at])}
-        for at in order
-        if shares[at] != before[at]
-    ]
 
 
 def _sentence(change: Change, profile: Profile, moved: str) -> str:

@@ -18,9 +18,8 @@ from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading,
 from processors.detectors import budget, columns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
-from processors.detectors.projection import jensen_shannon, stability_index, total_variation
 from processors.distinct import distinct
-from processors.drift import bins, samples
+from processors.drift import bins, distances, samples
 from processors.kernels.binning import WIDTH
 from processors.profile import REGRESSION, UNDECIDED, Profile
 from processors.registry import register
@@ -140,37 +139,14 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
         return np.asarray(budget.weights(state["budget"], keys, owners, context, shares) / len(_OF))
 
     def _readings(self, state: State, series: str, due: Due, counts: Longs, profile: Profile) -> list[Reading]:
-        n = counts.sum(axis=1)
-        shares = counts / np.maximum(n, 1)[:, None]
         reference = self._detector.shares(state[series], due.keys)
-        moved = total_variation(reference, shares)
-        js, psi = jensen_shannon(reference, shares), stability_index(reference, shares)
-        return [
-            Reading(
-                self.name,
-                series,
-                profile.groups[due.keys[at]],
-                float(moved[at]),
-                int(n[at]),
-                int(due.start[at]),
-                int(due.end[at]),
-                reference=0.0,
-                details={"jensen_shannon": float(js[at]), "psi": float(psi[at])},
-            )
-            for at in np.flatnonzero((n > 0) & np.isfinite(moved)).tolist()
-        ]
+        return distances.readings(self.name, series, due, counts, reference, profile)
 
     def _finding(self, state: State, series: str, change: Change, profile: Profile) -> Finding:
         reference = self._detector.shares(state[series], np.array([change.key], np.int32))[0]
         counts = change.counts if change.counts is not None else np.zeros(WIDTH)
         shares = counts / max(counts.sum(), 1)
         names = _bin_names(state, series, change.key, profile)
-        order = np.argsort(-np.abs(shares - reference), kind="stable")[:5].tolist()
-        moved = [
-            {"bin": names[at], "share": float(shares[at]), "reference": float(reference[at])}
-            for at in order
-            if shares[at] != reference[at]
-        ]
         most = _moved(names, int(np.argmax(shares - reference)), reference, shares)
         return change.finding(
             self.name,
@@ -179,7 +155,7 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             _sentence(change, series, profile, most),
             severity="critical" if change.value >= self.settings.critical_effect else "warning",
             action="none" if change.kind == "recovered" else "retrain",
-            evidence={"moved": moved},
+            evidence={"moved": distances.most_moved(names.__getitem__, reference, shares)},
             onset=change.onset,
         )
 
