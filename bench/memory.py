@@ -25,6 +25,7 @@ import orjson
 import config
 from daemon import app
 from daemon.decode import Decoded
+from daemon.garbage import resident
 from daemon.ledger.open_panes import no_labels, no_signals
 from daemon.pipeline import Pipeline
 from processors.rows import Cells, Names, Predictions, Refs, Scalars, text_hash
@@ -169,11 +170,6 @@ def idle_pipeline(text: str, events: Path = Path(os.devnull)) -> Pipeline:
     return app.replaying(
         settings, [events], alerts=Path(tempfile.gettempdir(), f"vigil-{os.getpid()}.ndjson"), readings=None
     )
-
-
-def resident() -> int:
-    """Resident bytes of this process."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
 def peak() -> int:

@@ -25,10 +25,10 @@ import orjson
 
 import config
 from bench.endless import Endless
-from bench.memory import resident
 from bench.plot import Line, plotted
 from daemon import app, telemetry
 from daemon.checkpoint import Durable
+from daemon.garbage import resident
 from daemon.pipeline import Pipeline
 from daemon.sinks import sinks
 from daemon.sinks.base import Surroundings

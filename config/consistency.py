@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.problems import Place
+from config.streams import SECTIONED_SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def findings(config: Config, *, source_required: bool) -> Iterator[Finding]:
 
 
 def _source(config: Config, *, source_required: bool) -> Iterator[Finding]:
-    there = [name for name in ("kafka", "files", "source") if getattr(config, name) is not None]
+    there = [name for name in (*SECTIONED_SOURCES, "source") if getattr(config, name) is not None]
     for name in there[1:]:
         yield (name,), f"there is also a section {there[0]}. Keep one of the two."
     if not there and source_required:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from config.consistency import findings
 from config.document import Document, read
@@ -14,10 +14,9 @@ from config.plugins import Registry, settle
 from config.problems import ConfigError, Problem
 from config.remedies import explain, literal_secrets, misspelling
 from config.schema import Config
-from config.streams import BUILT_IN_SINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -31,17 +30,14 @@ _STREAMS = {"kafka", "files", "source", "sinks"}
 def load(
     path: str | Path,
     environ: Mapping[str, str],
-    monitors: Mapping[str, type[BaseModel]] | None = None,
+    registry: Registry | None = None,
     *,
-    sinks: Mapping[str, type[BaseModel]] = BUILT_IN_SINKS,
-    codecs: Collection[str] = ("native",),
-    sources: Mapping[str, type[BaseModel]] | None = None,
     source_required: bool = True,
 ) -> Config:
     """Read a configuration file. Raises ConfigError with every mistake in it.
 
-    `monitors`, `sinks` and `sources` give the settings class of each kind that exists, `codecs` their names. Without
-    `source_required` a file may say nothing of what is to be read, as for a replay.
+    `registry` says which kinds exist. Without `source_required` a file may say nothing of what is to be read, as for a
+    replay.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -51,7 +47,6 @@ def load(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {reason}. Name a file with -c.")]) from None
-    registry = Registry(monitors or {}, sinks, codecs, sources or {})
     return parse(text, environ, registry, path=str(path), source_required=source_required)
 
 

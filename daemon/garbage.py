@@ -37,6 +37,7 @@ def none_while_starting() -> None:
 @contextmanager
 def seldom_collected(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[], bool]]:
     """Off inside the `with` block but for the calls of what it yields, which collects if it is time (True).
+
     Once much is resident, large arrays have mappings of their own from then on (`keep_large_apart`).
     What the first one finds in use, all that a start has made, is left out of the others (`gc.freeze`).
     """

@@ -33,14 +33,6 @@ def load(path: Path | None, *, source_required: bool = True) -> Config:
     try:
         if path is None:
             return parse("", os.environ, registry, path="defaults", source_required=source_required)
-        return load_file(
-            path,
-            os.environ,
-            registry.monitors,
-            sinks=registry.sinks,
-            codecs=registry.codecs,
-            sources=registry.sources,
-            source_required=source_required,
-        )
+        return load_file(path, os.environ, registry, source_required=source_required)
     except ConfigError as error:
         raise exits.Ended(exits.CONFIG, str(error)) from None

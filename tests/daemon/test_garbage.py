@@ -1,7 +1,12 @@
 """The cyclic collector while the loop runs."""
 
 import gc
+import platform
+import subprocess
+import sys
 import weakref
+
+import pytest
 
 from daemon.garbage import EVERY_S, FIRST_S, seldom_collected
 
@@ -60,3 +65,24 @@ def test_whoever_had_it_off_finds_it_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are left alone")
+@pytest.mark.parametrize(("much", "apart"), [(0, True), (2**62, False)])
+def test_once_much_is_resident_large_arrays_are_gone_when_they_are_dropped(much: int, apart: bool) -> None:
+    """Else they leave holes below the last one, as the allocator has learnt to cut them from the heap."""
+    script = f"""
+import numpy as np
+from daemon import garbage
+garbage._MUCH = {much}
+learnt = np.ones(2**21)
+del learnt
+with garbage.seldom_collected() as collect_if_due:
+    collect_if_due()
+    arrays = [np.ones(2**19) for _ in range(16)]
+    last, before = arrays[-1], garbage.resident()
+    del arrays
+    print(before - garbage.resident())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (int(done.stdout) > 15 * 2**22 - 2**20) == apart

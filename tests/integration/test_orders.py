@@ -39,7 +39,7 @@ def test_orders_from_the_command_line_take_effect_once_and_again_in_a_replay(
     topics = {"events": new_topic("events", 2, **{"retention.ms": "-1"})}
     topics |= {name: new_topic(name) for name in ("orders", "alerts", "readings", "dead")}
     (tmp_path / "vigil.yaml").write_text(SETTINGS.format(broker=broker.bootstrap, **topics))
-    config = load(Path("vigil.yaml"), {}, app.registry().monitors)
+    config = load(Path("vigil.yaml"), {}, app.registry())
     rows = events(models=1, count=4_000, drift_at=2_400)
     produce(broker.bootstrap, [(topics["events"], n % 2, ms, encoded(event)) for n, (ms, event) in enumerate(rows)])
     run_until(config, lambda status: status.get("firing", 0) > 0 and not sum(status["lag"].values()))

@@ -70,7 +70,7 @@ def test_mistakes_are_told_without_the_values_that_came_from_the_environment(
     written(tmp_path, mistake)
     registry = app.registry()
     with pytest.raises(ConfigError) as refused:
-        load(tmp_path / "vigil.yaml", {"PLANTED": SECRET}, registry.monitors, sinks=registry.sinks)
+        load(tmp_path / "vigil.yaml", {"PLANTED": SECRET}, registry)
     assert SECRET not in str(refused.value)
     assert "vigil.yaml:" in str(refused.value)
 

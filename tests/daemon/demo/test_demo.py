@@ -80,7 +80,7 @@ def test_the_summary_holds_what_was_said_against_the_truth(demo: Ran) -> None:
 def test_its_configuration_is_an_ordinary_one(demo: Ran) -> None:
     """What the demo wrote can be loaded, and replayed: the same alerts of the same events, explanations aside."""
     registry = app.registry()
-    config = load_config(demo.layout.config, {}, registry.monitors, sinks=registry.sinks, codecs=registry.codecs)
+    config = load_config(demo.layout.config, {}, registry)
     assert set(config.models) == {"churn", "fraud", "pricing", "credit"}
 
 
