@@ -13,6 +13,7 @@ import structlog
 
 from daemon.alerts.notice import Notice
 from daemon.stamps import rfc3339
+from processors.base import Action
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
 _EVENTS = {
@@ -52,6 +53,7 @@ def facts(notice: Notice) -> dict[str, Any]:
         "lasted_s": None if notice.ended is None else (notice.ended - notice.since) / 1e6,
         "summary": finding.summary,
         "action": notice.action if notice.state == "firing" else None,
+        "advised": None if notice.state == "firing" or notice.inhibited_by else _unless_none(finding.action),
         "provisional": finding.provisional or None,
         "inhibited_by": notice.inhibited_by,
         "held": notice.held or None,
@@ -64,6 +66,10 @@ def facts(notice: Notice) -> dict[str, Any]:
         "sequence": notice.sequence,
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _unless_none(action: Action) -> Action | None:
+    return None if action == "none" else action
 
 
 def _level(notice: Notice) -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from daemon.alerts.advice import ADVICE
+from daemon.alerts.advice import ADVICE, AFTERWARDS
 from daemon.alerts.events import Events, Owner
 from daemon.alerts.life import Life
 from daemon.alerts.rules import Rules
@@ -241,4 +241,17 @@ def test_the_alerts_in_the_documentation_carry_their_true_names() -> None:
         about = [event["source"], *(data[name] for name in ("monitor", "series", "model", "version"))]
         assert data["fingerprint"] == digest([*about, "", "", data["feature"]])
         assert event["id"] == digest([data["fingerprint"], data["sequence"], time])
-        assert data["advice"] == ADVICE[data["action"]]
+        if data["state"] == "firing":
+            assert data["advice"] == ADVICE[data["action"]]
+        else:
+            assert data["action"] == "none"
+            assert data["advice"].startswith(
+                AFTERWARDS[data["state"]] + (" It was expl" if "inhibited_by" in data else " While")
+            )
+
+
+def test_the_documentation_says_what_is_advised_word_for_word() -> None:
+    """The reason of each action, and how the advice of each end begins."""
+    page = (DOCS / "alerts.md").read_text()
+    for name, words in [*ADVICE.items(), *AFTERWARDS.items()]:
+        assert f"| `{name}` | {words} |" in page

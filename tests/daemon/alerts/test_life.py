@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.alerts.life import Life
-from daemon.alerts.notice import Notice, fingerprint_of
+from daemon.alerts.notice import End, Notice, fingerprint_of
 from daemon.alerts.rules import Rules
 from daemon.alerts.silences import Silence
 from processors.packing import pack
@@ -236,6 +236,40 @@ def test_what_is_known_of_a_version_stands_in_an_alert_from_its_first_word() -> 
     assert (fired.change, fired.evidence) == ("fired", {"top_features": [{"feature": "age", "shap": 0.3}]})
     (other,) = life.close(START + PANE, [finding(monitor="anomaly")])
     assert other.evidence == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "end", "says"),
+    [
+        ("retrain", "resolved", "It is over: nothing is left to do. While it fired the advice was retrain: What the"),
+        ("retrain", "retired", "This version is no longer served: nothing is left to do. While it fired the advice"),
+        ("none", "superseded", "It is no longer watched in that way: nobody looks whether it is over."),
+    ],
+)
+def test_what_ended_calls_for_nothing_and_keeps_what_was_advised(action: str, end: End, says: str) -> None:
+    """Nobody retrains for an alert that is over; nobody has to search for what it said."""
+    life = Life(rules())
+    life.close(START, [finding(action=action)])
+    if end == "resolved":
+        (ended,) = life.close(START + PANE, [finding("recovered", action="none", reason="the recovery's own")])
+    else:
+        (ended,) = life.withdraw(START + PANE, end)
+    assert (ended.state, ended.action, ended.advice.startswith(says)) == (end, "none", True)
+    assert ended.finding.action == action
+
+
+def test_the_end_of_a_fault_says_what_stays_in_the_data_and_of_an_effect_what_explained_it() -> None:
+    """Rows of a broken feature are still there when it is repaired; what followed from it had no advice of its own."""
+    life = Life(rules())
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount")
+    life.close(START, [broken, finding()])
+    ends = {
+        n.finding.monitor: n
+        for n in life.close(START + PANE, [replace(broken, kind="recovered"), finding("recovered")])
+    }
+    assert ends["data_quality"].advice.endswith("Rows from that time hold the fault: leave them out when you train.")
+    assert ends["concept_drift"].advice.endswith("It was explained by another alert (data_quality of amount).")
+    assert {n.action for n in ends.values()} == {"none"}
 
 
 def test_a_broken_feature_explains_what_comes_after_it_until_it_is_repaired() -> None:

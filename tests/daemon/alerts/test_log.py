@@ -55,6 +55,7 @@ def test_an_end_says_how_long_it_lasted_and_is_quiet(stream: io.StringIO) -> Non
     log_notices(life.close(START + PANE, [finding("recovered")]))
     (line,) = _lines(stream)
     assert (line["event"], line["level"], line["lasted_s"]) == ("alert resolved", "info", 3610.0)
+    assert ("action" in line, line["advised"]) == (False, "retrain")
 
 
 def test_a_silenced_alert_is_logged_with_why_it_was_not_sent(stream: io.StringIO) -> None:
