@@ -46,6 +46,20 @@ def test_it_does_not_run_as_root() -> None:
     assert int(user) > 0
 
 
+def test_its_group_is_its_user_s_own() -> None:
+    """The number that it runs under is that of a group with a name, to which its volume belongs."""
+    user, group = arguments("USER")[-1].split(":")
+    created = " ".join(arguments("RUN"))
+    assert f"groupadd --system --gid {group} vigil" in created
+    assert f"--uid {user} --gid vigil" in created
+
+
+def test_nothing_that_installs_is_shipped() -> None:
+    """The environment that is copied into the image has no pip of its own."""
+    assert "python -m venv --without-pip /opt/vigil" in DOCKERFILE
+    assert "/opt/vigil/bin/pip" not in DOCKERFILE
+
+
 def test_it_reports_its_health() -> None:
     """The image asks the daemon itself."""
     assert any('["vigild", "health"]' in check for check in arguments("HEALTHCHECK"))
@@ -89,11 +103,12 @@ def test_the_broker_of_the_compose_file_is_the_tests_broker(services: dict[str, 
 
 
 def test_services_wait_for_their_topics(services: dict[str, Any]) -> None:
-    """Every topic in the config is created before Vigil or the simulator starts."""
-    settings = yaml.safe_load((ROOT / "docker" / "vigil.yaml").read_text())
-    created = " ".join(services["topics"]["command"])
-    for topic in settings["kafka"]["topics"]:
-        assert f"create {topic} " in created
+    """Every topic that is read or written is created before Vigil or the simulator starts: the broker makes none."""
+    kafka = config.load(ROOT / "docker" / "vigil.yaml", environ={}).kafka
+    assert kafka is not None
+    assert services["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    created = set(re.findall(r"create ([\w.-]+) --partitions", " ".join(services["topics"]["command"])))
+    assert created == {*kafka.consumed, kafka.alerts, kafka.readings, kafka.dead_letters}
     for name in ("vigild", "simulator"):
         assert services[name]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
 
