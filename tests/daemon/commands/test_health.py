@@ -22,6 +22,7 @@ def test_a_daemon_that_is_well_is_exit_0_and_one_that_is_not_exit_1(tmp_path: Pa
         config(tmp_path, url.rpartition(":")[2])
         well = vigild("health", "-c", "vigil.yaml", cwd=tmp_path)
         assert (well.returncode, '"ok":true' in well.stdout) == (exits.OK, True)
+        pulse.with_each(lambda: False)()
         now = 61.0
         ill = vigild("health", "-c", "vigil.yaml", cwd=tmp_path)
         assert (ill.returncode, '"ok":false' in ill.stdout) == (exits.UNHEALTHY, True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from daemon.web.pulse import STALLED_AFTER_S, Pulse
+from daemon.web.pulse import STALLED_AFTER_S, STARTED_WITHIN_S, Pulse
 from daemon.web.server import serving
 
 STATUS: dict[str, Any] = {
@@ -44,6 +44,7 @@ class Daemon:
     def __init__(self) -> None:
         self.status: dict[str, Any] = STATUS
         self.now = 0.0
+        self.pulse = Pulse(lambda: self.now)
         self.url = ""
 
     def get(self, path: str, method: str = "GET") -> tuple[HTTPResponse, str]:
@@ -60,7 +61,7 @@ class Daemon:
 def daemon() -> Iterator[Daemon]:
     """Return a daemon whose status is served on a free port."""
     served = Daemon()
-    with serving("127.0.0.1", 0, lambda: served.status, Pulse(lambda: served.now)) as url:
+    with serving("127.0.0.1", 0, lambda: served.status, served.pulse) as url:
         assert url is not None
         served.url = url
         yield served
@@ -69,10 +70,21 @@ def daemon() -> Iterator[Daemon]:
 def test_it_is_healthy_while_the_loop_turns(daemon: Daemon) -> None:
     """Also before there is anything to read; 503 once the loop has not turned for long."""
     daemon.status = {"ready": False}
+    daemon.pulse.with_each(lambda: False)()
     assert daemon.get("/healthz")[0].status == 200
-    daemon.now = STALLED_AFTER_S + 1
+    daemon.now += STALLED_AFTER_S + 1
     answer, body = daemon.get("/healthz")
     assert (answer.status, json.loads(body)["ok"]) == (503, False)
+
+
+def test_a_start_may_take_longer_than_a_turn(daemon: Daemon) -> None:
+    """Kernels that are compiled hold the first turn up: who restarts what is not healthy must not end that."""
+    daemon.now = STARTED_WITHIN_S - 1
+    assert daemon.get("/healthz")[0].status == 200
+    daemon.now = STARTED_WITHIN_S + 1
+    assert daemon.get("/healthz")[0].status == 503
+    daemon.pulse.with_each(lambda: False)()
+    assert daemon.get("/healthz")[0].status == 200
 
 
 def test_it_is_ready_once_there_is_something_to_read(daemon: Daemon) -> None:
