@@ -14,6 +14,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from config.streams import SECRET_NAME
+from daemon.rate_limited import RateLimited
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -21,6 +22,8 @@ Format = Literal["auto", "json", "console"]
 _HIDDEN = "**********"
 _TOO_CHATTY = ("kafka", "librdkafka", "numba", "shap", "matplotlib", "py.warnings")
 """Libraries whose `info` is somebody else's business."""
+_REPEATS_ITSELF = "kafka"
+"""A library that tells each of its tries. (librdkafka does as well: see `daemon.sources.transports.librdkafka`.)"""
 
 
 def configure(level: Level = "info", form: Format = "auto", stream: TextIO | None = None) -> None:
@@ -42,6 +45,8 @@ def configure(level: Level = "info", form: Format = "auto", stream: TextIO | Non
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(_formatter(console=console, colors=console and out.isatty()))
+    if logging.getLevelName(level.upper()) > logging.DEBUG:
+        handler.addFilter(RateLimited(_REPEATS_ITSELF))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

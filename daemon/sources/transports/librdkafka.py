@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ import confluent_kafka as ck
 
 from config.streams import Kafka
 from daemon.kafka_client import secrets_of, without
+from daemon.rate_limited import RateLimited
 from daemon.sources.base import SourceError
 from daemon.sources.transports.base import Trouble
 
@@ -36,8 +35,6 @@ REQUIRED = {
     "partition.assignment.strategy": "range,roundrobin",
 }
 CONNECT_MS = 3_000
-SAID_AGAIN_S = 30.0
-"""How often the same line of librdkafka's log is repeated."""
 _REFUSED = {ck.KafkaError._AUTHENTICATION, ck.KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public, so named
 _FORBIDDEN = {
     ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -49,23 +46,18 @@ _FENCED = {ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL}  # noqa: SLF0
 """librdkafka has two fatal errors for consumers: this one, and a group protocol that it does not know."""
 
 
-class _Spoken(logging.Filter):
+class _Spoken(RateLimited):
     """librdkafka's log without secrets, and each line once in a while: it says at each of many tries what is wrong."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
         self.secrets: frozenset[str] = frozenset()
         """Values of options that no line may repeat."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this is new, or was said long ago. Numbers make no difference: they are ports and durations."""
+        """Whether it is said now; without secrets in any case."""
         record.msg, record.args = without(self.secrets, record.getMessage()), ()
-        said, now = re.sub(r"\d+", "", record.msg), time.monotonic()
-        if now - self._said.get(said, -SAID_AGAIN_S) < SAID_AGAIN_S:
-            return False
-        self._said = {line: at for line, at in self._said.items() if now - at < SAID_AGAIN_S} | {said: now}
-        return True
+        return super().filter(record)
 
 
 LOG = logging.getLogger("librdkafka")
