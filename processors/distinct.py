@@ -1,4 +1,4 @@
-"""Distinct values of columns, quickly where all are the same, as in most panes: they are small or of one model."""
+"""Distinct values of columns and their order, quickly where values are few, as in most panes, or mostly in order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from processors.rows import Longs
+from processors.kernels import hashing
+from processors.rows import Index, Longs
 
 _FEW = 32
 """Fewer values are sorted as fast."""
+_WIDE = (np.int64, np.uint64)
 _NEAR = 2**16
 """Integers of a narrower range are counted off, such as the numbers of groups."""
 
@@ -25,7 +27,7 @@ def distinct(values: Any) -> tuple[Any, Any]:
         return values[:1], np.zeros(len(values), np.intp)
     least = _least_of_near(values)
     if least is None:
-        return np.unique(values, return_inverse=True)
+        return _by_hash(values) if values.dtype in _WIDE else np.unique(values, return_inverse=True)
     offsets = values - least
     occurs = np.bincount(offsets) > 0
     return (np.flatnonzero(occurs) + least).astype(values.dtype), (np.cumsum(occurs) - 1)[offsets]
@@ -48,6 +50,34 @@ def ascending(values: Any) -> Any:
     if (least := _least_of_near(values)) is not None:
         values = (values - least).astype(np.uint16)  # sorted by its digits, in one pass
     return np.argsort(values, kind="stable")
+
+
+def ordered(first: Any, *then: Any) -> Index:
+    """Positions of rows by `first`, equal ones by the next column and so on, those equal in all as they came.
+
+    `np.lexsort` sorts by each column in turn. Here the first one mostly decides, is mostly sorted already, and the
+    others are looked at only where it does not decide.
+    """
+    order = np.argsort(first, kind="stable")
+    same = first[order[1:]] == first[order[:-1]]
+    if not same.any():
+        return order
+    tied = np.zeros(len(order), np.bool_)
+    tied[1:] = same
+    tied[:-1] |= same
+    rows = order[tied]
+    order[tied] = rows[np.lexsort([column[rows] for column in (*then[::-1], first)])]
+    return order
+
+
+def _by_hash(values: Any) -> tuple[Any, Any]:
+    """`distinct` of eight-byte whole numbers, which mostly are hashes, or few that occur often: only they are sorted."""
+    found, place = hashing.numbered(values.view(np.uint64))
+    found = found.view(values.dtype)
+    order = np.argsort(found)
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order))
+    return found[order], rank[place]
 
 
 def _least_of_near(values: Any) -> int | None:

@@ -37,6 +37,7 @@ from daemon.ledger.open_panes import OpenPane, by_pane, kept_at, no_predictions
 from daemon.ledger.replayed import Remembered
 from daemon.ledger.retained import Retained, texts_in, words_for
 from daemon.ledger.waiting import WaitingLabels
+from processors.distinct import ordered
 from processors.durations import HOUR_US
 from processors.rows import (
     CORRECTION,
@@ -294,7 +295,7 @@ class Ledger:
     def _outcomes(self, changes: Changes, start: int) -> Outcomes:
         """Changes of rows as a table in canonical order: by (ts, key, version), changes of one row as they came."""
         retained, rows, slots = self.retained, self.retained.rows, changes.slot
-        order = np.lexsort((np.arange(len(slots)), retained.version(slots), rows.key[slots], rows["ts"][slots]))
+        order = ordered(rows["ts"][slots], rows.key[slots], retained.version(slots))
         slots, how, before = slots[order], changes.how[order], changes.before.take(order)
         corrected = how == CORRECTION
         before = Scalars(np.where(corrected, before.kind, 0).astype(np.uint8), before.bits * corrected)

@@ -16,6 +16,7 @@ import numpy as np
 
 from daemon.decode import Decoded
 from daemon.ledger.replayed import Remembered
+from processors.distinct import ordered
 from processors.profile.tokens import mix, runs_by
 from processors.rows import Bools, Cells, Hashes, Labels, Names, Predictions, Refs, Scalars, Signals, Table
 
@@ -129,9 +130,9 @@ class OpenPane:
         if len(table) == 1 or self._in_order:
             return table
         ref = table.ref
-        ordered = table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.key, table.time)))
-        self.predictions, self._in_order = [ordered], True
-        return ordered
+        in_order = table.take(ordered(table.time, table.key, ref.partition, ref.offset, ref.index))
+        self.predictions, self._in_order = [in_order], True
+        return in_order
 
     def sorted_labels(self) -> Labels:
         """By (ts, partition, offset, index): the order in which they stand."""
@@ -140,7 +141,7 @@ class OpenPane:
         table = Labels.concat(self.labels)
         if len(table) == 1:
             return table
-        return table.take(np.lexsort((table.ref.index, table.ref.offset, table.ref.partition, table.ts)))
+        return table.take(ordered(table.ts, table.ref.partition, table.ref.offset, table.ref.index))
 
     def sorted_signals(self) -> Signals:
         """In canonical order, with the name in the key's place."""
@@ -148,7 +149,7 @@ class OpenPane:
             return no_signals()
         table = Signals.concat(self.signals)
         ref = table.ref
-        return table.take(np.lexsort((ref.index, ref.offset, ref.partition, table.name, table.model, table.time)))
+        return table.take(ordered(table.time, table.model, table.name, ref.partition, ref.offset, ref.index))
 
 
 def _without(void: Refs, table: KindT) -> KindT:
