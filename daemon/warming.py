@@ -24,6 +24,7 @@ from daemon.decode.scanning.scanner import Scanner
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources.base import Source
 from processors.kernels.binning import WIDTH, side_counts
+from processors.kernels.together import together
 from processors.rows import Names
 
 _PARTITION = Partition("warming", 0)
@@ -104,8 +105,12 @@ class Handful(Source):
 
 
 def load_late() -> None:
-    """The kernel that a version calls first with its thousandth prediction: a handful has fewer."""
-    side_counts(np.zeros((1, 1), np.uint8), np.zeros((1, WIDTH), np.int8))
+    """The kernels that a version calls first with its thousandth prediction: a handful has fewer."""
+    side = np.zeros((1, WIDTH), np.int8)
+    side_counts(np.zeros((1, 1), np.uint8), side)
+    cell, version, place = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int16)
+    partner, weight = np.zeros((1, 1, 1), np.uint8), np.zeros((1, 1, 1, WIDTH), np.float32)
+    together(cell, cell, cell, version, place, side, partner, weight, np.zeros((1, 1), np.float32))
 
 
 def _events(pane: int) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def ordered(first: Any, *then: Any) -> Index:
 
 
 def _by_hash(values: Any) -> tuple[Any, Any]:
-    """`distinct` of eight-byte whole numbers, which mostly are hashes, or few that occur often: only they are sorted."""
+    """`distinct` of eight-byte whole numbers, mostly hashes, and few that occur often: only these are sorted."""
     found, place = hashing.numbered(values.view(np.uint64))
     found = found.view(values.dtype)
     order = np.argsort(found)

@@ -24,9 +24,9 @@ from processors.base import Action, Finding, Judging, Monitor, MonitorSettings, 
 from processors.detectors import budget
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
-from processors.drift import views
-from processors.drift.pairs import FIRST, MOST_FEATURES, UPPER, Pairs, features_of
+from processors.drift.pairs import FIRST, MOST_FEATURES, Pairs, features_of
 from processors.kernels.binning import NUMERIC
+from processors.kernels.together import together
 from processors.profile import Profile
 from processors.profile.tokens import runs_by
 from processors.registry import register
@@ -83,12 +83,12 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         found = [(base, part) for base, part in runs_by(rows.base) if base >= 0]
         keys = np.array([base for base, _ in found], np.int32)
         columns = _nothing(len(keys))
-        has_views = np.zeros(len(profile.groups) + 1, np.bool_)
+        viewed: frozenset[int] = frozenset()
         if sealed is not None and len(sealed["bases"]):
-            has_views[sealed["bases"][sealed["bases"] < len(profile.groups)]] = True
-            self._count(rows, found, sealed, has_views, columns)
+            viewed = frozenset(sealed["bases"].tolist())
+            self._count(rows, keys, sealed, columns)
         columns["n"][:] = [len(part) for _, part in found]
-        numbers = {base: features_of(profile, base) for base, _ in found if not has_views[base]}
+        numbers = {base: features_of(profile, base) for base, _ in found if base not in viewed}
         if any(map(len, numbers.values())):
             bins = _bins(rows, list(numbers.values()))
             for at, (base, part) in enumerate(found):
@@ -167,26 +167,17 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
     # Measuring.
 
     @staticmethod
-    def _count(rows: PredictionRows, found: Any, sealed: Any, has_views: Any, columns: dict[str, Any]) -> None:
-        cells = rows.cells
-        places = sealed["place"]
-        mine = cells.series < len(places)
-        mine[mine] = (places[cells.series[mine]] >= 0) & has_views[rows.base[cells.row[mine]]]
-        row, series = cells.row[mine], cells.series[mine]
-        bins = np.zeros((len(rows), MOST_FEATURES), np.uint8)
-        sides = np.zeros((len(rows), MOST_FEATURES), np.float32)
-        bins[row, places[series]] = cells.bin[mine]
-        sides[row, places[series]] = sealed["side"][series, cells.bin[mine]]
-        for at, (base, part) in enumerate(found):
-            if has_views[base]:
-                some, number = sides[part], int(np.searchsorted(sealed["bases"], base))
-                told = views.forecast(sealed["partner"][number], sealed["weight"][number], bins[part])
-                told = np.where(told > sealed["bar"][number], np.float32(1), np.float32(-1))
-                known = np.abs(some)
-                # Sums of up to 2^24 ones are exact in single precision; a pane has fewer rows of one version.
-                columns["agree"][at] = np.concatenate([(some.T @ some)[UPPER], (some * told).sum(axis=0)])
-                columns["both"][at] = np.concatenate([(known.T @ known)[UPPER], known.sum(axis=0)])
-                columns["up"][at], columns["seen"][at] = some.sum(axis=0), known.sum(axis=0)
+    def _count(rows: PredictionRows, keys: Ints, sealed: Any, columns: dict[str, Any]) -> None:
+        bases, cells = sealed["bases"], rows.cells
+        number = np.minimum(np.searchsorted(bases, rows.base), len(bases) - 1)
+        version = np.where(bases[number] == rows.base, number, -1)
+        counted = together(
+            cells.row, cells.series, cells.bin, version, sealed["place"], sealed["side"], sealed["partner"],
+            sealed["weight"], sealed["bar"],
+        )  # fmt: skip
+        at = np.flatnonzero(np.isin(keys, bases))
+        for name, found in zip(("agree", "both", "up", "seen"), counted, strict=True):
+            columns[name][at] = found[np.searchsorted(bases, keys[at])]
 
     # Judging.
 
