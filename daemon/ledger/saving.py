@@ -131,7 +131,9 @@ class LedgerSaving:
     def _append(self, commit: Writer, table: str, tree: Any, until: int, seq: int | None = None) -> None:
         """Write a chunk, as a new one or in the place of one that was dropped."""
         seq = self._next if seq is None else seq
-        commit.append_chunk(table, seq, pack(tree), until.to_bytes(8, "little") + self._next.to_bytes(8, "little"))
+        commit.append_chunk(
+            table, seq, pack(tree, brief=True), until.to_bytes(8, "little") + self._next.to_bytes(8, "little")
+        )
         serials = tree.get("serial", ())
         self._chunks[table][seq] = Held(until, self._next, len(serials), int(serials[0]) if len(serials) else 0)
         self._next += 1

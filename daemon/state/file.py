@@ -13,6 +13,11 @@ from daemon.state.schema import make, migrate, recognise
 
 FILE_NAME = "state.sqlite"
 
+PAGE = 16_384
+"""Bytes of a page in a new file: blobs of megabytes lie in chains of pages, and cost half as much CPU as with 4,096."""
+_LOG = 4 * 2**20
+"""Bytes of write-ahead log that are folded into the file: SQLite's default, which is told in pages."""
+
 _REMEDIES = {
     sqlite3.SQLITE_IOERR: "is the disk failing, full, or is there a limit on the size of files (ulimit -f)?",
     sqlite3.SQLITE_READONLY: "make state.path writable for this user, or name another one",
@@ -35,6 +40,7 @@ def create(path: Path) -> None:
     os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(unfinished, isolation_level=None)
     try:
+        db.execute(f"PRAGMA page_size = {PAGE}")
         make(db)
     finally:
         db.close()
@@ -56,6 +62,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 67108864")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_LOG // db.execute('PRAGMA page_size').fetchone()[0]}")
         migrate(db, found)
     except BaseException:
         db.close()

@@ -26,7 +26,18 @@ def _orders(pipeline: Any) -> Any:
     return pipeline | {"orders": [], "orders_done": [], "behind": False, "was_live": False}
 
 
-UPGRADES: Mapping[str, Sequence[Upgrade]] = {"alerts": (_silences,), "pipeline": (_orders,)}
+def _brief(chunk: Any) -> Any:
+    """2: arrays in which one value repeats may be written as that. Only releases that don't know need to hear of it."""
+    return chunk
+
+
+_CHUNKS = ("open", "retained", "relabelled", "waiting", "met", "refs")
+
+UPGRADES: Mapping[str, Sequence[Upgrade]] = {
+    "alerts": (_silences,),
+    "pipeline": (_orders,),
+    **{f"chunks/{table}": (_brief,) for table in _CHUNKS},
+}
 """By the name of an item, or `chunks/` and a table of chunks: from 1 to 2, from 2 to 3, and so on."""
 
 

@@ -65,8 +65,9 @@ def same(a: Any, b: Any) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(trees)
 def test_what_is_packed_comes_back(tree: Any) -> None:
-    """Types, shapes, order of keys, NaN, infinities and lone surrogates included."""
+    """Types, shapes, order of keys, NaN, infinities and lone surrogates included; however it is packed."""
     assert same(unpack(pack(tree)), tree)
+    assert same(unpack(pack(tree, brief=True)), tree)
 
 
 @settings(max_examples=100, deadline=None)
@@ -81,6 +82,14 @@ def test_how_an_array_lies_in_memory_does_not_show() -> None:
     """Views, strides and Fortran order are packed by content."""
     array = np.arange(12).reshape(3, 4)
     assert pack(np.asfortranarray(array)) == pack(array) == pack(np.arange(24).reshape(3, 8)[:, ::2] // 2)
+
+
+def test_what_repeats_is_written_once_if_asked() -> None:
+    """Columns that say nothing take no room: zeros, one NaN, empty texts; others as much as before."""
+    columns = {"zeros": np.zeros(9_000), "nan": np.full(9_000, np.nan), "text": object_array([""] * 9_000)}
+    assert len(pack(columns, brief=True)) < 300 < len(pack(columns))
+    assert len(pack(np.arange(9_000), brief=True)) == len(pack(np.arange(9_000)))
+    assert len(pack(np.array([0.0, -0.0, 0.0]), brief=True)) == len(pack(np.zeros(3)))
 
 
 def test_tuples_and_numpy_scalars_come_back_plain() -> None:

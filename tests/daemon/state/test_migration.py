@@ -120,7 +120,7 @@ def test_an_item_of_an_older_layout_is_brought_up_to_date(tmp_path: Path, monkey
     def renamed(tree: Any) -> Any:
         return {"number": tree["value"]}
 
-    monkeypatch.setattr(formats, "UPGRADES", {"clocks": (more, renamed), f"{commit.CHUNK}open": (renamed,)})
+    monkeypatch.setattr(formats, "UPGRADES", {"clocks": (more, renamed), f"{commit.CHUNK}open": (dict, renamed)})
     with Store.open(tmp_path) as store:
         loaded = store.load()
         assert unpack(loaded.items["clocks"]) == {"number": 10}

@@ -16,6 +16,7 @@ from daemon.records import Partition, Position
 from daemon.sinks import Message
 from daemon.state import Damaged, Locked, NotThere, StateError, Store, TooNew, schema
 from daemon.state import commit as commits
+from daemon.state.file import PAGE
 
 ROOT = Path(__file__).parents[3]
 ZERO = Partition("events", 0)
@@ -211,7 +212,7 @@ def test_an_older_state_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda _: b"not a database, but long enough to be one" * 200, id="something else"),
         pytest.param(lambda whole: whole[: len(whole) // 2], id="cut off"),
-        pytest.param(lambda whole: whole[:4096] + bytes(4096) + whole[8192:], id="a page of zeros"),
+        pytest.param(lambda whole: whole[:PAGE] + bytes(PAGE) + whole[2 * PAGE :], id="a page of zeros"),
         pytest.param(lambda whole: whole[:16] + b"\xff" * 84 + whole[100:], id="a header of noise"),
     ],
 )
