@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from daemon.state.errors import Locked
+from daemon.state.errors import Damaged, Locked
 
 LOCK_NAME = "lock"
 
@@ -36,8 +36,7 @@ class Lock:
         except BaseException:
             os.close(descriptor)
             raise
-        commits = _lines(descriptor)[1]
-        lock = cls(descriptor, int(commits) if commits.isdigit() else 0)
+        lock = cls(descriptor, _count(_lines(descriptor)[1]))
         lock.note(lock.commits)
         return lock
 
@@ -52,6 +51,31 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def noted_commits(directory: Path) -> int:
+    """Commits that were noted there, as anybody may read it beside the holder; 0 where nothing was noted."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return _count(_lines(descriptor)[1])
+    finally:
+        os.close(descriptor)
+
+
+def check_complete(path: Path, commits: int, noted: int) -> None:
+    """Raise `Damaged` if a state file has fewer commits than were noted beside it."""
+    if commits < noted:
+        raise Damaged(
+            f"{path}: of {noted} commits only {commits} are there: its write-ahead log was lost, or it is an older "
+            f"copy: restore the newest, or delete {path.with_name(LOCK_NAME)} to go on from here"
+        )
+
+
+def _count(said: str) -> int:
+    return int(said) if said.isdigit() else 0
 
 
 def _lines(descriptor: int) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from daemon.state.file import FILE_NAME, connect, translated, translated_from_sy
 from daemon.state.file import create as create_file
 from daemon.state.formats import upgraded
 from daemon.state.items import Known, Place, join, page_digest
-from daemon.state.lock import LOCK_NAME, Lock
+from daemon.state.lock import Lock, check_complete
 from daemon.state.messages import unpack_messages
 from daemon.state.steps import Step, reached
 
@@ -122,12 +122,11 @@ class Store:
 
     def check_complete(self) -> None:
         """Raise `Damaged`, and close, if commits are missing that there were."""
-        if self._commits < (noted := self._lock.commits):
+        try:
+            check_complete(self.path, self._commits, self._lock.commits)
+        except Damaged:
             self.close()
-            raise Damaged(
-                f"{self.path}: of {noted} commits only {self._commits} are there: its write-ahead log was lost, or it "
-                f"is an older copy: restore the newest, or delete {self.path.with_name(LOCK_NAME)} to go on from here"
-            )
+            raise
 
     def load(self) -> Loaded:
         """What the last commit left. Raises `Damaged`."""
@@ -231,7 +230,9 @@ class Store:
         for segment, page, digest, content in self.rows(query, (name,)):
             digests[segment, page] = digest
             if page_digest(name, (segment, page), content) != digest:
-                raise Damaged(f"the state is damaged (page {segment}/{page} of item {name}): restore it from a copy")
+                raise Damaged(
+                    f"the state is damaged (page {segment}/{page} of item {name}): restore state.path from a copy"
+                )
             yield (segment, page), content
         self._known.take(name, digests)
 

@@ -1,7 +1,7 @@
 """Whether a state is as it was written, and fits together: `vigild state verify`.
 
-SQLite compares its tables with their indexes; every row is compared with its checksum; what is packed is unpacked; and
-what one table says of another is looked up there.
+SQLite compares its tables with their indexes; every row is compared with its checksum; what is packed is unpacked; what
+one table says of another is looked up there; and there are as many commits as were noted beside the file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from daemon.state.file import check
 from daemon.state.formats import upgraded
 from daemon.state.inspect import item, opened
 from daemon.state.items import page_digest
+from daemon.state.lock import check_complete, noted_commits
 from daemon.state.messages import unpack_messages
 from daemon.state.outbox import QUEUES
 from processors.packing import PackingError, unpack
@@ -37,8 +38,10 @@ def verify(place: Path) -> list[str]:
 
     `place` is its directory, or a file.
     """
+    noted = noted_commits(place) if place.is_dir() else 0  # first: a daemon may write meanwhile
     with opened(place) as (db, path, _):
         found = list(_said(lambda: check(db, path, thorough=True)))
+        found += _said(lambda: check_complete(path, _commits(db), noted))
         found += [*_rows(db), *_pages(db), *_references(db)]
         if not found:  # what is damaged need not be understood
             found += [*_items(db), *_chunks(db), *_controls(db), *_outbox(db)]
@@ -51,6 +54,11 @@ def _said(look: Callable[[], Any]) -> Iterator[str]:
         look()
     except (StateError, PackingError) as error:
         yield str(error)
+
+
+def _commits(db: sqlite3.Connection) -> int:
+    found = db.execute("SELECT content FROM about WHERE name = 'commits'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _rows(db: sqlite3.Connection) -> Iterator[str]:

@@ -50,7 +50,7 @@ def test_its_group_is_its_user_s_own() -> None:
     """The number that it runs under is that of a group with a name, to which its volume belongs."""
     user, group = arguments("USER")[-1].split(":")
     created = " ".join(arguments("RUN"))
-    assert f"groupadd --system --gid {group} vigil" in created
+    assert f"groupadd --gid {group} vigil" in created
     assert f"--uid {user} --gid vigil" in created
 
 

@@ -309,6 +309,8 @@ def test_a_lost_or_cut_log_is_noticed(
         log.unlink()
     else:
         log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
+    checked = vigild("state", "verify", cwd=folder)
+    assert (checked.returncode, "of 1 commits only 0" in checked.stderr) == (74, True)
     done = vigild("run", cwd=folder)
     assert done.returncode == 74
     assert "of 1 commits only 0" in ended(done)["reason"]
