@@ -193,6 +193,7 @@ class Silence(Monitor[SilenceSettings, PredictionRows]):
             summary=f"{model_words(group)}: {sentence}.",
             reference=usual.seconds,
             severity="critical",
+            onset=(max(last - context.pane_us, 0), min(last + usual, until)),
             reason="Other models go on: look at its service and at what writes its events. One switched off on "
             "purpose is retired by itself.",
         )

@@ -81,6 +81,7 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
             "high": self._rates.initial(),
             "budget": budget.initial(),
             "windows": _WINDOWS.initial(),
+            "lags": {},  # of what fires, by side and model: from when its first block began to when it was judged
         }
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
@@ -107,6 +108,8 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
         for side in ("low", "high"):
             self._rates.forget(state[side], gone)
         budget.forget(state["budget"], gone)
+        for name in [f"{side}/{number}" for side in ("low", "high") for number in gone]:
+            state["lags"].pop(name, None)
         _WINDOWS.forget(state["windows"], groups)
         return state
 
@@ -125,11 +128,16 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
         own["latest"][keys] = np.where(passed > 1, 0.0, count)
         judged = {side: odd[warm] for side, odd in hits.items()}
         changes = self._judge(state, keys[warm], judged, (empty + 1)[warm], context)
+        self._note_lags(state, changes, dict(zip(keys.tolist(), own["start"][keys].tolist(), strict=True)), context)
         self._follow(own, keys, count, (low | high) & warm, empty)
         own["start"][keys] += passed * own["block"][keys]
         own["count"][keys] = 0
         own["blocks"][keys] += passed
-        return [self._finding(state, side, change) for side, change in changes]
+        findings = [self._finding(state, side, change) for side, change in changes]
+        for side, change in changes:
+            if change.kind == "recovered":
+                state["lags"].pop(f"{side}/{change.key}", None)
+        return findings
 
     def _judge(
         self, state: State, keys: Any, hits: dict[str, Any], trials: Any, context: Judging
@@ -141,6 +149,17 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
             for side in sides
             for change in self._rates.step(state[side], keys, hits[side], trials, context.start, context.end, weights)
         ]
+
+    @staticmethod
+    def _note_lags(
+        state: State, changes: list[tuple[Literal["low", "high"], Change]], begins: dict[int, int], context: Judging
+    ) -> None:
+        """What fires began with a block, which is judged only when it is over; a pause even later."""
+        for side, change in changes:
+            if change.kind == "fired":
+                at_once = change.since >= context.start
+                lag = change.since - begins[change.key] if at_once else int(state["own"]["block"][change.key])
+                state["lags"][f"{side}/{change.key}"] = lag
 
     def _follow(self, own: State, keys: Any, count: Floats, odd: Any, empty: Longs) -> None:
         """Let the level follow the block, then the empty ones after it."""
@@ -179,8 +198,11 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
         now, usual = float(own["latest"][key]) * per_minute, float(own["level"][key]) * per_minute
         group = GroupKey(state["models"]["names"][key], "")
         word = "fewer" if side == "low" else "more"
-        since = f"since {moment(change.since)}"
-        sentence = f"far {word} predictions than usual {since} (now {now:,.0f} a minute, lately {usual:,.0f})"
+        lag, block = state["lags"].get(f"{side}/{key}", 0), int(own["block"][key])
+        since = change.since - lag
+        sentence = (
+            f"far {word} predictions than usual since {moment(since)} (now {now:,.0f} a minute, lately {usual:,.0f})"
+        )
         if change.kind == "recovered":
             sentence = f"no longer far {word} predictions than usual (now {now:,.0f} a minute)"
         return Finding(
@@ -188,7 +210,9 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
             monitor=self.name,
             series="drop" if side == "low" else "surge",
             group=group,
-            since=change.since,
+            since=since,
+            # It may have begun within the block before.
+            onset=None if change.onset is None else (max(change.onset[0] - lag - block, 0), change.onset[1]),
             value=now / 60,
             n=change.n,
             summary=f"{model_words(group)}: {sentence}.",

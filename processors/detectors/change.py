@@ -47,14 +47,10 @@ class Change:
         severity: Severity = "warning",
         action: Action = "none",
         evidence: Mapping[str, Any] | None = None,
-        onset: tuple[int, int] | None = None,
         reason: str = "",
         lag: int = 0,
     ) -> Finding:
-        """What a monitor says of this change: its numbers, and what only the monitor knows.
-
-        `onset` is left out where its bounds are not told; the rest is as in `Finding`.
-        """
+        """What a monitor says of this change: its numbers, and what only the monitor knows, as in `Finding`."""
         return Finding(
             kind=self.kind,
             monitor=monitor,
@@ -72,7 +68,7 @@ class Change:
             action=action,
             provisional=self.provisional,
             evidence=evidence or {},
-            onset=onset,
+            onset=self.onset,
             reason=reason,
             lag=lag,
         )

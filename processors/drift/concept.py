@@ -231,7 +231,6 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
             severity=severity,
             action=advice.action,
             evidence={} if recovered else {**_cost(change, context.end), **self._segments(state, change, profile)},
-            onset=change.onset,
             reason=advice.reason,
         )
 

@@ -198,7 +198,6 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             severity=_severity(change.value, self.settings.critical_effect),
             action="none" if recovered else _action(bin_, reference, shares),
             evidence={"moved": distances.most_moved(partial(profile.bin_name, change.key), reference, shares)},
-            onset=change.onset,
             reason="" if recovered else _reason(bin_, reference, shares),
         )
 

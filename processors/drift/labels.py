@@ -253,7 +253,6 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
                 "settled_after_s": age // 1_000_000,
                 **advice.evidence,
             },
-            onset=change.onset,
             reason=advice.reason,
             lag=age,
         )

@@ -230,14 +230,21 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
             moved = alone
         if moved[second] > moved[first]:
             first, second = second, first
-        return {"pair": lead.key, "feature": first, "partner": second, "since": lead.since} | {
-            "unrelated": self._pairs.unrelated(state["pairs"], base, lead.key)
+        return {
+            "pair": lead.key,
+            "feature": first,
+            "partner": second,
+            "since": lead.since,
+            "onset": None if lead.onset is None else list(lead.onset),
+            "unrelated": self._pairs.unrelated(state["pairs"], base, lead.key),
         }
 
     def _finding(self, kind: Any, base: int, alert: dict[str, Any], change: Change, profile: Profile) -> Finding:
         numbers = features_of(profile, base)
         feature, partner = (profile.series_feature[numbers[alert[name]]] for name in ("feature", "partner"))
-        return replace(change, kind=kind, since=alert["since"]).finding(
+        low, high = alert.get("onset") or (None, None)
+        onset = None if low is None or high is None or kind == "recovered" else (low, high)
+        return replace(change, kind=kind, since=alert["since"], onset=onset).finding(
             self.name,
             "dependence",
             profile.groups[base],

@@ -156,7 +156,6 @@ class PredictionDrift(Monitor[PredictionDriftSettings, PredictionRows]):
             severity="critical" if change.value >= self.settings.critical_effect else "warning",
             action="none" if change.kind == "recovered" else "retrain",
             evidence={"moved": distances.most_moved(names.__getitem__, reference, shares)},
-            onset=change.onset,
         )
 
 

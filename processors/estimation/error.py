@@ -17,7 +17,7 @@ import numpy as np
 
 from processors.base import Judging, Monitor, State, Summary, Verdict
 from processors.drift import samples
-from processors.estimation import counts, shift
+from processors.estimation import counts, reliability, shift
 from processors.estimation import errors_by_value as by_value
 from processors.estimation.errors_by_value import BINS, Errors
 from processors.estimation.memory import EstimationSettings, Memory
@@ -43,6 +43,7 @@ class EstimatedError(Monitor[EstimatedErrorSettings, BothRows]):
 
     Settings = EstimatedErrorSettings
     consumes = "both"
+    code_version = 2
     alarm_share = 0.0
 
     def __init__(self, settings: EstimatedErrorSettings) -> None:
@@ -109,6 +110,10 @@ class EstimatedError(Monitor[EstimatedErrorSettings, BothRows]):
             state["unsealed"].pop(group, None)
         return state
 
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Version 1 kept no reasons for doubt."""
+        return ({**state, "reliability": reliability.initial()}, sealed) if code_version == 1 else None
+
     def _read(self, state: State, due: Due, context: Judging, verdict: Verdict) -> None:
         """Estimate windows that closed, and let them wait for their labels."""
         if not len(due):
@@ -120,22 +125,12 @@ class EstimatedError(Monitor[EstimatedErrorSettings, BothRows]):
         estimate, support = by_value.expected(made, known.take(np.searchsorted(whose, owners)))
         labels = state["labels"][owners]
         ready = (labels >= self.settings.min_labels) & (made.sum(axis=1) > 0)
-        columns = zip(due.keys.tolist(), support.tolist(), due.end.tolist(), strict=True)
-        said = of_closed(self.name, due, context, [self._doubt(state, *row, context.profile) for row in columns])
+        thin = support < self.settings.min_support
+        said = of_closed(self.name, due, context, self._memory.doubts(state, due, thin, context))
         for at in np.flatnonzero(ready).tolist():
             mine = {name: rows[at] for name, rows in estimate.items()}
             verdict.readings.extend(estimates(said[at], MEASURES, mine, float(support[at]), int(labels[at])))
         self._memory.wait(state, due, ready, {name: rows[ready] for name, rows in estimate.items()}, context)
-
-    def _doubt(self, state: State, group: int, support: float, end: int, profile: Profile) -> str:
-        """Why the estimates of a version's window may be off, if they may; its features start anew."""
-        base = int(profile.group_base[group])
-        moved = shift.moved(state["features"], base, profile) if base == group else None
-        if base == group:
-            shift.close(state["features"], base, profile, end)
-        if moved is not None and moved[0] > self.settings.max_shift:
-            return f"feature {moved[1]} moved away from what labels are known of"
-        return "predictions fall where few labels are known" if support < self.settings.min_support else ""
 
     def _check(self, state: State, context: Judging, verdict: Verdict) -> None:
         """Compare estimates with what their labels showed."""

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Judging, MonitorSettings, State, Summary
-from processors.estimation import counts, shift
+from processors.estimation import counts, reliability, shift
 from processors.estimation.waiting import Checked, Waiting
 from processors.performance import entries as cube
 from processors.performance.entries import Entries, Shelf
@@ -65,6 +65,7 @@ class Memory:
             "labels": np.zeros(0, np.int64),
             "waiting": self._waiting.initial(),
             "features": shift.initial(),
+            "reliability": reliability.initial(),
         }
 
     def deadline(self, state: State) -> int | None:
@@ -79,6 +80,7 @@ class Memory:
         self._windows.forget(state["windows"], groups)
         self._waiting.forget(state["waiting"], groups)
         shift.forget(state["features"], groups, series)
+        reliability.forget(state["reliability"], groups)
         state["labels"][[group for group in groups if group < len(state["labels"])]] = 0
 
     # Predictions.
@@ -112,6 +114,24 @@ class Memory:
     def known_of(self, state: State, owners: Ints) -> Entries:
         """What was learnt of these groups, ascending."""
         return self._shelf.read(state["learnt"], cube.group_unit(owners))
+
+    def doubts(self, state: State, due: Due, thin: Bools, context: Judging) -> list[str]:
+        """Why the estimate of each window that closed may be off; empty: it can be relied on.
+
+        `thin` says of which windows too many predictions lie where few labels are known. Versions are noted first, for
+        what moved there holds for segments whose windows close with theirs.
+        """
+        known, profile = state["reliability"], context.profile
+        bases = profile.group_base[due.keys].tolist()
+        keys, ends = due.keys.tolist(), due.end.tolist()
+        for key, base, end, is_thin in zip(keys, bases, ends, thin.tolist(), strict=True):
+            reliability.note_support(known, key, is_thin)
+            if key == base:
+                moved = shift.moved(state["features"], key, profile)
+                far = moved is not None and moved[0] > self._settings.max_shift
+                reliability.note_moved(known, key, moved[1] if moved is not None and far else None)
+                shift.close(state["features"], key, profile, end)
+        return [reliability.why(known, key, base) for key, base in zip(keys, bases, strict=True)]
 
     def wait(self, state: State, due: Due, known: Bools, estimates: dict[str, Floats], context: Judging) -> None:
         """Let the windows that are `known` wait for their labels; the others are not checked.

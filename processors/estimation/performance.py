@@ -25,7 +25,7 @@ from pydantic import Field
 from processors.base import Judging, Monitor, Reading, State, Summary, Verdict
 from processors.detectors import budget
 from processors.detectors.rates import Rates
-from processors.estimation import counts, doubts, shift
+from processors.estimation import counts, doubts, reliability, shift
 from processors.estimation.expected import Learnt, estimated, turned_out
 from processors.estimation.measures import BINARY_MEASURES, names_of
 from processors.estimation.memory import EstimationSettings, Memory
@@ -62,7 +62,7 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
 
     Settings = EstimatedPerformanceSettings
     consumes = "both"
-    code_version = 2
+    code_version = 3
     alarm_share = 0.5
 
     def __init__(self, settings: EstimatedPerformanceSettings) -> None:
@@ -83,8 +83,6 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
 
     def initial(self) -> State:
         return self._memory.initial() | {
-            "off": {},
-            "unreliable": {},
             "doubts": doubts.initial(),
             "drift": self._detector.initial(),
             "budget": budget.initial(),
@@ -131,10 +129,14 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         doubts.forget(state["doubts"], groups)
         self._detector.forget(state["drift"], groups)
         budget.forget(state["budget"], groups)
-        for group in groups:
-            state["unreliable"].pop(group, None)
-            state["off"].pop(group, None)
         return state
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Version 2 kept reasons for doubt elsewhere; they are found again with the next windows."""
+        if code_version != 2:
+            return None
+        kept = {name: part for name, part in state.items() if name not in ("off", "unreliable")}
+        return {**kept, "reliability": reliability.initial()}, sealed
 
     # Steps.
 
@@ -148,32 +150,13 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         found = estimated(due.keys, owners, entries, learnt, context.profile)
         labels = state["labels"][owners]
         known = found.known & (labels >= self.settings.min_labels)
-        self._judge_reliability(state, due, found.support, known, context)
-        why = [state["unreliable"].get(base, "") for base in context.profile.group_base[due.keys].tolist()]
-        said = of_closed(self.name, due, context, why)
+        thin = known & (found.support < self.settings.min_support)
+        said = of_closed(self.name, due, context, self._memory.doubts(state, due, thin, context))
         for at in np.flatnonzero(known).tolist():
             names = names_of(bool(found.binary[at]))
             estimate, support = found.columns(at), float(found.support[at])
             verdict.readings.extend(estimates(said[at], names, estimate, support, int(labels[at])))
         self._memory.wait(state, due, known, found.columns(known), context)
-
-    def _judge_reliability(self, state: State, due: Due, support: Any, known: Any, context: Judging) -> None:
-        """Note of each version whose window closed why its estimates may be off, if they may."""
-        for at, key in enumerate(due.keys.tolist()):
-            if context.profile.group_base[key] != key:
-                continue
-            moved = shift.moved(state["features"], key, context.profile)
-            why = ""
-            if moved is not None and moved[0] > self.settings.max_shift:
-                why = f"feature {moved[1]} moved away from what labels are known of"
-            elif known[at] and support[at] < self.settings.min_support:
-                why = "scores fall where few labels are known"
-            elif off := state["off"].get(key, 0.0):
-                why = f"the last estimate that labels could check was off by {off:+.3f}"
-            shift.close(state["features"], key, context.profile, int(due.end[at]))
-            state["unreliable"].pop(key, None)
-            if why:
-                state["unreliable"][key] = why
 
     def _watch(self, state: State, predictions: Entries, context: Judging, verdict: Verdict) -> None:
         """Is the rate of expected errors above its reference?"""
@@ -193,7 +176,7 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
         for change in self._detector.step(
             state["drift"], keys, hits, doubted.value, context.start, context.end, weights
         ):
-            why = state["unreliable"].get(int(context.profile.group_base[change.key]), "")
+            why = reliability.why(state["reliability"], change.key, int(context.profile.group_base[change.key]))
             verdict.findings.append(alert(self.name, change, context.profile, why))
 
     def _learn(self, state: State, outcomes: Entries, profile: Profile, waiting: bool = True) -> None:
@@ -224,10 +207,7 @@ class EstimatedPerformance(Monitor[EstimatedPerformanceSettings, BothRows]):
             names = names_of(context.profile.task(said.group) == BINARY)
             found = errors(said, names, checked.estimate(at), realised[at])
             verdict.readings.extend(found)
-            if off := _surprise(found):
-                state["off"][said.group] = off
-            else:
-                state["off"].pop(said.group, None)
+            reliability.note_checked(state["reliability"], said.group, _surprise(found))
 
 
 def _surprise(found: list[Reading]) -> float:

@@ -202,7 +202,6 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             feature=feature,
             severity=severity,
             action="none" if recovered or kind == DUPLICATE else "fix_feature",
-            onset=change.onset,
         )
 
     def _stuck(self, one: stuck.Stuck, profile: Profile) -> Finding:

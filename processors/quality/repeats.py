@@ -154,7 +154,6 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
             severity="critical" if gain >= self.settings.critical_effect else "warning",
             action="none" if recovered else "fix_feature",
             evidence={} if value is None else {"value": repr(value)},  # a text, for redaction
-            onset=change.onset,
             reason="" if recovered else _REASON,
         )
 

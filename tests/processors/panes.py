@@ -74,6 +74,7 @@ def predictions(
     score: npt.ArrayLike | None = None,
     latency_ms: npt.ArrayLike | None = None,
     prediction: Sequence[Any] | None = None,
+    segments: Mapping[str, Sequence[Any]] | None = None,
     span: int = PANE,
 ) -> Predictions:
     """`count` predictions spread evenly over `span` from `start`."""
@@ -97,7 +98,7 @@ def predictions(
         latency_ms=nothing if latency_ms is None else np.asarray(latency_ms, np.float64),
         features=cells(features or {}, count, names),
         proba=Cells.empty(count),
-        segments=Cells.empty(count),
+        segments=cells(segments or {}, count, names),
         attributions=Cells.empty(count),
         content=key,
         names=names,

@@ -79,6 +79,8 @@ def test_what_is_mended_is_no_anomaly() -> None:
     fired, recovered = [finding for finding in run.findings if finding.kind != "updated"]
     assert (fired.kind, recovered.kind) == ("fired", "recovered")
     assert 100 * PANE <= fired.since < 103 * PANE
+    assert fired.onset is not None
+    assert fired.onset[0] <= 100 * PANE <= fired.onset[1] <= fired.onset[0] + 40 * PANE
     assert recovered.summary.startswith("Model fraud v1: as few events look anomalous as usual")
     resolved = run.findings.index(recovered)
     assert all(finding.kind == "updated" for finding in run.findings[1:resolved])

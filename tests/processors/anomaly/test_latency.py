@@ -32,6 +32,8 @@ def test_slowness_fires_and_recovers() -> None:
     assert [finding.kind for finding in told] == ["fired", "recovered"]
     assert told[0].action == "scale"
     assert 58 * PANE <= told[0].since <= 62 * PANE
+    assert told[0].onset is not None
+    assert told[0].onset[0] <= 60 * PANE <= told[0].onset[1] <= told[0].onset[0] + 10 * PANE
     assert "of predictions take" in told[0].summary
 
 

@@ -34,6 +34,8 @@ def test_a_signal_that_leaves_its_range_fires_and_recovers(shift: float) -> None
     told = [finding for finding in run.findings if finding.kind != "updated"]
     assert [finding.kind for finding in told] == ["fired", "recovered"]
     assert abs(told[0].since - 200 * PANE) <= PANE
+    assert told[0].onset is not None
+    assert told[0].onset[0] <= 200 * PANE <= told[0].onset[1] <= told[0].onset[0] + 10 * PANE
     assert told[0].feature == "gpu_mem_mb"
     assert "signal gpu_mem_mb has left its usual range" in told[0].summary
 

@@ -37,6 +37,8 @@ def test_a_model_that_stops_is_told_after_five_minutes_and_taken_back() -> None:
     keep_deadlines(run, 100 * MINUTE * PANE)
     (fired,) = run.findings
     assert (fired.kind, fired.severity, fired.since) == ("fired", "critical", 60 * MINUTE * PANE)
+    assert fired.onset is not None
+    assert fired.onset[0] <= fired.since <= fired.onset[1] <= fired.since + PANE
     assert run.end == 65 * MINUTE * PANE
     assert "no prediction since 1970-01-01 01:00 UTC (5 minutes" in fired.summary
     run_panes(run, [100 * MINUTE])

@@ -52,7 +52,10 @@ def test_a_drop_fires_within_half_an_hour_and_recovers() -> None:
     """A fifth of the usual volume for two hours."""
     run = watch(lambda pane: 2.0 if 12 * HOUR <= pane < 14 * HOUR else 10.0, 20 * HOUR)
     assert kinds(run) == [("fired", "drop"), ("recovered", "drop")]
-    assert abs(run.findings[0].since - 12 * HOUR * PANE) <= 120_000_000
+    assert abs(run.findings[0].since - 12 * HOUR * PANE) <= 60_000_000
+    assert run.findings[0].onset is not None
+    low, high = run.findings[0].onset
+    assert low <= 12 * HOUR * PANE <= high <= low + 600_000_000
     assert "far fewer predictions than usual" in run.findings[0].summary
 
 

@@ -86,6 +86,8 @@ def test_a_change_that_no_feature_shows_alone_is_found_and_named(
     assert fired[0].feature in named
     assert fired[0].action == action
     assert 39 * PANE <= fired[0].since <= 42 * PANE
+    assert fired[0].onset is not None
+    assert fired[0].onset[0] <= 40 * PANE <= fired[0].onset[1] <= fired[0].onset[0] + 20 * PANE
     first = next(place for place, finding in enumerate(run.findings) if finding.kind == "fired")
     assert fired[0].n <= 2_000
     assert [finding.kind for finding in run.findings[first:] if finding.kind != "updated"] == ["fired", "recovered"]

@@ -26,8 +26,9 @@ def _run(**settings: Any) -> Run:
 
 
 def _pane(  # noqa: PLR0917 - a pane is its number, scores and labels; the rest is seldom said
-    run: Run, number: int, score: Floats, labels: Sequence[int] | None, of: Predictions | None = None, shift: float = 0
-) -> Predictions:
+    run: Run, number: int, score: Floats, labels: Sequence[int] | None, of: Predictions | None = None,
+    shift: float = 0, parts: Sequence[str] = (),
+) -> Predictions:  # fmt: skip
     """One pane of predictions with these scores, and labels of them, of a pane before (`of`), or none at all."""
     table = predictions(
         len(score),
@@ -35,6 +36,7 @@ def _pane(  # noqa: PLR0917 - a pane is its number, scores and labels; the rest 
         start=number * PANE,
         score=score,
         prediction=[int(one > 0.5) for one in score.tolist()],
+        segments={"region": [parts[at % len(parts)] for at in range(len(score))]} if parts else {},
     )
     run.profile.admit(table, NO_SIGNALS)
     labelled = table if of is None else of
@@ -128,6 +130,8 @@ def test_a_model_that_grows_unsure_raises_an_alert_before_any_label() -> None:
     assert fired[0].reference is not None
     assert fired[0].value > fired[0].reference + 0.1
     assert "expected from its scores rose from" in fired[0].summary
+    assert fired[0].onset is not None
+    assert fired[0].onset[0] <= 60 * PANE <= fired[0].onset[1] <= fired[0].onset[0] + 20 * PANE
     for number in range(90, 200):
         _pane(run, number, _scores(rng), None)
     assert [finding.kind for finding in run.findings if finding.kind != "updated"] == ["fired", "recovered"]
@@ -138,12 +142,16 @@ def test_an_estimate_of_features_never_labelled_says_that_it_may_be_off() -> Non
     rng, run = np.random.default_rng(3), _run()
     for number in range(40):
         score = _scores(rng)
-        _pane(run, number, score, _truth(rng, score))
+        _pane(run, number, score, _truth(rng, score), parts=("eu", "us"))
     for number in range(40, 60):
-        _pane(run, number, _scores(rng), None, shift=2.0 * (number >= 48))
-    reliable = [reading.details["reliable"] for reading in run.series("estimated_f1") if reading.start >= 40 * PANE]
-    assert reliable == [True, True, False, False, False]
-    assert "feature amount moved" in run.series("estimated_f1")[-1].details["why"]
+        _pane(run, number, _scores(rng), None, shift=2.0 * (number >= 48), parts=("eu", "us"))
+    said = [reading for reading in run.series("estimated_f1") if reading.start >= 40 * PANE]
+    assert [reading.details["reliable"] for reading in said if not reading.group.segment] == [True, True] + [False] * 3
+    assert "feature amount moved" in said[-1].details["why"]
+    # Segments have no features of their own: theirs moved, too.
+    parts = [reading for reading in said if reading.group.segment and reading.end > 52 * PANE]
+    assert {reading.group.value for reading in parts} == {"eu", "us"}
+    assert not any(reading.details["reliable"] for reading in parts)
 
 
 def test_an_estimate_that_labels_refuted_is_not_relied_on() -> None:
