@@ -14,7 +14,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import SECTIONED_SOURCES, FileSink, SinkSpec, StdoutSink
-from daemon import reading, settings, suite, unloaded, warming
+from daemon import kernel_cache, reading, settings, suite, unloaded, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -173,6 +173,7 @@ def assemble(
 ) -> tuple[Parts, LedgerSaving]:
     """The parts of a pipeline, with the keeper of its ledger's chunks. `alerts` is the saved life of alerts."""
     unloaded.load_numba_without_blas()  # before the first kernel, which is the decoder's
+    kernel_cache.survive_failures()
     pane_us = int(config.time.pane)
     of_model = cache(config.for_model)
     clocks = Clocks(settings.lateness(config), int(config.time.max_ahead))

@@ -1,8 +1,9 @@
 """Where compiled kernels are kept between starts.
 
-Numba keeps them beside the source, else in the user's cache, else where NUMBA_CACHE_DIR says; with none of them
-writable, as in a read-only image without a home, it refuses to be imported. Then a new folder serves this one process:
-each start compiles anew, in less than twenty seconds. The image points NUMBA_CACHE_DIR at the volume of the state.
+Numba keeps them where NUMBA_CACHE_DIR says, else beside the source, else in the user's cache; with none of them
+writable, as in a read-only image with a volume that is somebody else's, it refuses to be imported. Then a new folder
+serves this one process: each start compiles anew. Nor does a disk that is full end it: what can't be kept is compiled
+again by the next start. The image points NUMBA_CACHE_DIR at the volume of the state.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from daemon import exits
+
 VARIABLE = "NUMBA_CACHE_DIR"
 _BESIDE = Path(__file__).resolve().parents[1] / "processors" / "kernels" / "__pycache__"
 
@@ -20,11 +23,28 @@ _BESIDE = Path(__file__).resolve().parents[1] / "processors" / "kernels" / "__py
 def ensure(environment: MutableMapping[str, str] = os.environ, usual: Iterable[Path] | None = None) -> None:
     """Set NUMBA_CACHE_DIR if nothing else would do. To be called before numba is imported.
 
-    `usual` are the places that numba tries by itself.
+    `usual` are the places that numba tries by itself. Raises `Ended` where there isn't even a place for what is
+    temporary.
     """
     places = (_BESIDE, _users(environment)) if usual is None else usual
-    if not environment.get(VARIABLE) and not any(map(writable, places)):
+    said = environment.get(VARIABLE)
+    if any(map(writable, [*([Path(said)] if said else []), *places])):
+        return
+    try:
         environment[VARIABLE] = tempfile.mkdtemp(prefix="vigil-kernels-")
+    except OSError as error:
+        reason = f"nothing can be written, not even where temporary files go ({error.strerror}): give it a /tmp"
+        raise exits.Ended(exits.IO_ERROR, reason) from error
+
+
+def survive_failures() -> None:
+    """Have numba go on where it can't keep what it compiled, and say so once. To be called before it compiles."""
+    from numba.core.caching import Cache
+
+    if Cache.save_overload is _save:
+        return
+    _numbas.append(Cache.save_overload)
+    Cache.save_overload = _save  # type: ignore[method-assign]  # there is no public way
 
 
 def keeps(loop: Any) -> bool:
@@ -36,8 +56,31 @@ def keeps(loop: Any) -> bool:
 
 def writable(folder: Path) -> bool:
     """Could files be made there, the folder itself included?"""
-    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
-    return there is not None and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    try:
+        there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+        if there is None:
+            return False
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError:
+        return False
+    return True
+
+
+_numbas: list[Any] = []
+"""Its own `save_overload`, once it was replaced."""
+_failed: list[OSError] = []
+"""The first failure, which is said; the others are its like."""
+
+
+def _save(cache: Any, signature: Any, compiled: Any) -> None:
+    try:
+        _numbas[0](cache, signature, compiled)
+    except OSError as error:
+        if not _failed:
+            import structlog
+
+            structlog.get_logger(__name__).warning("kernels not kept", place=cache.cache_path, error=error.strerror)
+        _failed.append(error)
 
 
 def _users(environment: MutableMapping[str, str]) -> Path:

@@ -61,6 +61,7 @@ def reading_compiled_aside(stop: Callable[[], bool]) -> Iterator[None]:
 
 def _read_handful() -> None:
     unloaded.load_numba_without_blas()
+    kernel_cache.survive_failures()
     Scanner(Bounds()).scan(list(map(orjson.dumps, _events(0))), Names())
 
 

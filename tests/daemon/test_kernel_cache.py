@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon import kernel_cache
 
+ROOT = Path(__file__).parents[2]
 NOWHERE = Path(os.devnull) / "nowhere"
 """Not even root can make a folder there."""
 
@@ -18,11 +19,36 @@ def test_a_writable_place_of_numbas_own_is_left_to_it(tmp_path: Path) -> None:
     assert environment == {}
 
 
-def test_what_somebody_said_stands() -> None:
+def test_what_somebody_said_stands(tmp_path: Path) -> None:
     """The image's volume, for one."""
-    environment = {kernel_cache.VARIABLE: "/var/lib/vigil/numba"}
+    environment = {kernel_cache.VARIABLE: str(tmp_path / "numba")}
     kernel_cache.ensure(environment, [NOWHERE])
-    assert environment == {kernel_cache.VARIABLE: "/var/lib/vigil/numba"}
+    assert environment == {kernel_cache.VARIABLE: str(tmp_path / "numba")}
+
+
+def test_what_somebody_said_does_not_stand_where_nothing_can_be_written() -> None:
+    """A volume that belongs to somebody else is for the state to refuse, not for numba to fail at."""
+    environment = {kernel_cache.VARIABLE: str(NOWHERE)}
+    kernel_cache.ensure(environment, [NOWHERE])
+    made = Path(environment[kernel_cache.VARIABLE])
+    assert made != NOWHERE
+    made.rmdir()
+
+
+def test_a_disk_without_room_for_kernels_ends_nothing(tmp_path: Path) -> None:
+    """They are compiled all the same, and it is said once."""
+    source = "from numba import njit\n\n@njit(cache=True)\ndef {0}(x):\n    return x + 1\n"
+    (tmp_path / "loops.py").write_text("".join(source.format(name) for name in ("one_more", "another")))
+    script = (
+        "import resource, loops; from daemon import kernel_cache as k; k.survive_failures(); k.survive_failures()\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))\n"
+        "print(loops.one_more(1), loops.another(2))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "2 3"
+    assert (done.stdout + done.stderr).count("kernels not kept") == 1
+    assert not list(tmp_path.glob("kept/*/*.nbc"))
 
 
 def test_where_nothing_can_be_written_a_new_folder_serves() -> None:

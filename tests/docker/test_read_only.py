@@ -30,6 +30,9 @@ touch {state}/here
 {python} -m daemon validate -c {folder}/vigil.yaml
 {python} -m daemon run -c {folder}/vigil.yaml
 ls {state} {state}/numba
+code=0
+NUMBA_CACHE_DIR={root}/numba {python} -m daemon run -c {folder}/refused.yaml || code=$?
+test $code = 74
 """
 
 
@@ -44,7 +47,10 @@ def _namespaces() -> bool:
 
 @pytest.mark.skipif(not _namespaces(), reason="needs Linux with namespaces for users (unshare -rm)")
 def test_the_wheel_runs_without_root_on_a_read_only_root(tmp_path: Path) -> None:
-    """It watches a stream to its end; all that it writes, compiled kernels included, is in its own directory."""
+    """It watches a stream to its end; all that it writes, compiled kernels included, is in its own directory.
+
+    With a directory that it may not write it ends with 74 and a line that says so.
+    """
     built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*built, "--wheel-dir", tmp_path, ROOT], check=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
@@ -55,6 +61,9 @@ def test_the_wheel_runs_without_root_on_a_read_only_root(tmp_path: Path) -> None
     write(tmp_path / "events.ndjson", events(400))
     (tmp_path / "vigil.yaml").write_text(
         f"files: {{paths: [{tmp_path}/events.ndjson]}}\nstate: {{path: {state}}}\nhttp: {{port: null}}\n"
+    )
+    (tmp_path / "refused.yaml").write_text(
+        f"files: {{paths: [{tmp_path}/events.ndjson]}}\nstate: {{path: {ROOT}/state}}\nlog: {{format: json}}\n"
     )
     inner = INNER.format(folder=tmp_path, root=ROOT, state=state, python=sys.executable)
     top = f"/{tmp_path.parts[1]}"
@@ -71,4 +80,5 @@ def test_the_wheel_runs_without_root_on_a_read_only_root(tmp_path: Path) -> None
     assert "state.sqlite" in told.stdout
     assert "readings.ndjson" in told.stdout
     assert "Traceback" not in told.stderr
+    assert f"{ROOT}/state: Read-only file system" in told.stderr
     assert not list(state.iterdir()), "what it wrote went away with its own file system"
