@@ -1,6 +1,6 @@
 """A simulated fleet with scripted incidents, and what whoever is on call is told of it.
 
-    python -m bench.oncall [--models 13] [--days 2] [--seed 1] [--every 20] [--calm 26] [--apart 2] [--read]
+    python -m bench.oncall [--models 15] [--days 2] [--seed 1] [--every 20] [--calm 26] [--apart 2] [--read]
 
 Each model serves all the time, with a daily rhythm in volume and inputs; labels come after five to thirty minutes. The
 first day is calm. Incidents begin on the second, each in a model of its own, one after the other. Told are the pages
@@ -72,6 +72,16 @@ def _worse(row: Row, rng: Rng) -> Row:
     return {**row, "noise": rng.normal(0, 4)} if row["version"] == "2" else row
 
 
+def _bad_canary(row: Row, rng: Rng) -> Row:
+    """Half of the traffic goes to a version that was trained on something else."""
+    return {**row, "version": "2", "noise": rng.normal(0, 4)} if rng.random() < 0.5 else row
+
+
+def _bad_successor(row: Row, rng: Rng) -> Row:
+    """All of it, until it is rolled back."""
+    return {**row, "version": "2", "noise": rng.normal(0, 4)}
+
+
 def _silent(_row: Row, _: Rng) -> None:
     return None
 
@@ -113,6 +123,8 @@ KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]]
     ("a feature clipped at its 80th percentile", 6, _clipped, frozenset({"fix_feature"})),
     ("positive labels get lost", 6, _positives_lost, frozenset({"check_labels"})),
     ("a seventh of the traffic", 2, _fewer, frozenset({"none"})),
+    ("a version deployed bad, on half of the traffic", 4, _bad_canary, frozenset({"rollback"})),
+    ("a version deployed bad, in place of the other", 4, _bad_successor, frozenset({"rollback"})),
 )
 """What happens, for how many hours, and what should be advised."""
 
@@ -238,7 +250,7 @@ def told(said: Sequence[Notice], incidents: Sequence[Scripted]) -> dict[str, Any
         ended = {notice.fingerprint for notice in said if notice.state != "firing"}
         still = sum(notice.fingerprint not in ended for notice in fired)
         print(
-            f"{one.model} {one.what:<40} pages {len(mine)}, incidents {len(names)}, alerts {len(fired)}, "
+            f"{one.model} {one.what:<46} pages {len(mine)}, incidents {len(names)}, alerts {len(fired)}, "
             f"first after {late}, advice {', '.join(dict.fromkeys(latest)) or '-'}; {still} still fire",
             flush=True,
         )
@@ -273,7 +285,7 @@ def examples(said: Sequence[Notice], incidents: Sequence[Scripted]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", type=int, default=13)
+    parser.add_argument("--models", type=int, default=15)
     parser.add_argument("--days", type=float, default=2.0)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two predictions of a model")
     parser.add_argument("--calm", type=float, default=26.0, help="hours before the first incident")

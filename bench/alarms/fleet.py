@@ -198,9 +198,9 @@ def _profile(models: int) -> Profile:
     spec = ModelSpec(task=BINARY, classes=("0", "1"), positive_class="1")
     profile = Profile({"*": spec}, Limits(models=models))
     names = [f"m{at:05}" for at in range(models)]
-    begun = _decoded([_event(rng, name, value) for name in names for value in _SEGMENTS])
+    begun = decoded([_event(rng, name, value) for name in names for value in _SEGMENTS])
     profile.admit(begun.predictions, begun.signals)
-    template = _decoded([_event(rng, "template", _SEGMENTS[0]) for _ in range(1_000)]).predictions
+    template = decoded([_event(rng, "template", _SEGMENTS[0]) for _ in range(1_000)]).predictions
     for name in names:
         profile.adopt(name, "1", template)
     return profile
@@ -215,7 +215,8 @@ def _event(rng: np.random.Generator, model: str, segment: str) -> Mapping[str, A
     }  # fmt: skip
 
 
-def _decoded(events: list[Mapping[str, Any]]) -> Decoded:
+def decoded(events: list[Mapping[str, Any]]) -> Decoded:
+    """What the pipeline makes of events."""
     values: list[bytes | None] = [orjson.dumps(event) for event in events]
     offsets = list(range(len(values)))
     nothing: list[bytes | None] = [None] * len(values)

@@ -25,6 +25,7 @@ EFFECTS = frozenset(
         "attribution",
         "calibration",
         "concept_drift",
+        "deployment",
         "estimated_performance",
         "fairness",
         "performance",
@@ -33,7 +34,7 @@ EFFECTS = frozenset(
 )
 """Monitors of what a model makes of its features."""
 
-OF_LABELS = frozenset({"calibration", "concept_drift", "fairness", "performance"})
+OF_LABELS = frozenset({"calibration", "concept_drift", "deployment", "fairness", "performance"})
 """Monitors of what is made of labels."""
 
 SLACK_US = 10 * MINUTE_US

@@ -82,10 +82,13 @@ def drop(state: State, keys: Ints) -> None:
     state["open"][keys] = state["last"][keys] = 0
 
 
-def dispersion(state: State, keys: Ints) -> Floats:
-    """What to divide the evidence of each of `keys` by, from 1 to `MOST`."""
+def dispersion(state: State, keys: Ints, *, by_steps: bool = False) -> Floats:
+    """What to divide the evidence of each of `keys` by, from 1 to `MOST`.
+
+    `by_steps`: squared differences from the first blocks on, for rates that may have jumped.
+    """
     blocks, squares, steps, hits, trials = np.moveaxis(state["kept"][keys], 1, 0)
-    stepping = blocks[:, -1:] >= _STEPS
+    stepping = (blocks[:, -1:] >= _STEPS) | by_steps
     rate = hits / np.maximum(trials, 1)
     variance = np.maximum(rate * (1 - rate), 1e-12)
     freedom = np.maximum((blocks - 1) * np.where(stepping, _WORTH, 1.0), 1)

@@ -29,6 +29,9 @@ _PASSING_US = 72 * HOUR_US
 _SURE = normal_quantile(0.999)
 _DOUBT = normal_quantile(0.05)
 
+_EACH_CELL = np.concatenate([np.arange(_SLOTS), 2 * _SLOTS + np.arange(_SLOTS)])
+"""Of a Thursday and a Saturday."""
+
 LAYOUT: Layout = {
     "visit": (np.int32, (), -1),  # days since 1970 and slot, as one number, of the block that is being filled
     "cells": (np.float32, (3, CELLS), 0),  # amount, weight, and amount^2 / weight of each day added up
@@ -96,6 +99,22 @@ def usual_rates(state: State, keys: Ints) -> tuple[Floats, Floats, Floats]:
     near = _near(state["visit"][keys], known)
     rates, errors = mean + pull * (rate - mean), np.sqrt(pull * variance / np.maximum(n, 1))
     return tuple(np.take_along_axis(part, near, axis=1) for part in (rates, errors, known))  # type: ignore[return-value]
+
+
+def cell_at(time: int) -> int:
+    """The cell of a moment (microseconds)."""
+    return int(_cell(np.array(time // _SLOT_US)))
+
+
+def usual_near(state: State, key: int) -> Floats:
+    """The least and the greatest usual rate in each cell and its neighbours, shape (2, 24), of a series; NaN: unknown.
+
+    See `usual_rates`.
+    """
+    every = {name: np.repeat(state[name][[key]], CELLS, axis=0) for name in ("cells", "days")}
+    rates, _, known = usual_rates({**every, "visit": _EACH_CELL}, np.arange(CELLS, dtype=np.int32))
+    least, most = np.where(known, rates, np.inf).min(axis=1), np.where(known, rates, -np.inf).max(axis=1)
+    return np.where(known.any(axis=1), [least, most], np.nan)
 
 
 def usual_distance(state: State, keys: Ints) -> Floats:

@@ -21,17 +21,16 @@ from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.distinct import distinct
-from processors.drift import blame, samples
+from processors.drift import blame, errors, samples
 from processors.durations import DAY_US
-from processors.profile import BINARY, REGRESSION, UNDECIDED, Profile
+from processors.profile import BINARY, REGRESSION, Profile
 from processors.registry import register
-from processors.rows import MISSING, Bools, Floats, Ints
+from processors.rows import Bools, Floats, Ints
 from processors.slices import OutcomeRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
-_TAIL = 0.9
 _EFFECT, _LEAST_EFFECT = 0.02, 0.005
 """What does not matter unless somebody said so: of a usual error rate, and of a small one."""
 _COUNTS = ("hits", "n", "binary", "true", "said")
@@ -81,7 +80,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
 
         `sealed` gives the absolute error that counts as one by base group, NaN or nothing where it is not known.
         """
-        wrong, judged, error = _errors(rows, sealed)
+        wrong, judged, error = errors.of(rows, sealed)
         waiting = rows.counted & (rows.task == REGRESSION) & ~judged & ~np.isnan(error) & (rows.base >= 0)
         member, group = rows.member_row, rows.member_group
         used = judged[member] | (waiting[member] & (rows.base[member] == group))
@@ -122,7 +121,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
         counted = Summary(summary.keys, {})
         if len(summary):
-            _seal(state, samples.collect(state["waiting"], summary))
+            state["scale"] = errors.with_scales(state["scale"], samples.collect(state["waiting"], summary))
             known = summary["n"] > 0
             counted = Summary(summary.keys[known], {name: summary[name][known] for name in (*_COUNTS, *_SCORES)})
         verdict = Verdict(state, sealed=state["scale"])
@@ -138,9 +137,10 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
 
     def adopt(self, state: State, rows: OutcomeRows, context: Judging) -> Verdict:
         """A regression without a scale of errors gets it from the reference, whole."""
-        _, _, error = _errors(rows, state["scale"])
-        errors = np.where((rows.task == REGRESSION) & rows.counted, error, np.nan)
-        _seal(state, samples.whole(state["waiting"], rows.base, errors, state["scale"]))
+        _, _, error = errors.of(rows, state["scale"])
+        off = np.where((rows.task == REGRESSION) & rows.counted, error, np.nan)
+        full = samples.whole(state["waiting"], rows.base, off, state["scale"])
+        state["scale"] = errors.with_scales(state["scale"], full)
         summary = self.measure(rows, context.profile, state["scale"])
         if len(summary):
             enough = summary["n"] >= self.settings.warmup
@@ -164,7 +164,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
 
     def examples(self, finding: Finding, rows: OutcomeRows, profile: Profile, sealed: Any) -> Bools:
         """Outcomes of its group that are wrong."""
-        wrong, judged, _ = _errors(rows, sealed)
+        wrong, judged, _ = errors.of(rows, sealed)
         inside = np.zeros(len(rows), np.bool_)
         group = profile.groups.index(finding.group)
         inside[rows.member_row[rows.member_group == group]] = True
@@ -178,9 +178,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         columns.clear(state["blame"], blame.LAYOUT, columns.numbers(groups))
         budget.forget(state["budget"], groups)
         _WINDOWS.forget(state["windows"], groups)
-        scale = state["scale"].copy()
-        scale[[group for group in sorted(groups) if group < len(scale)]] = np.nan
-        state["scale"] = scale
+        state["scale"] = errors.without(state["scale"], groups)
         for group in groups:
             state["waiting"].pop(group, None)
         return state
@@ -275,33 +273,6 @@ def _scored(  # noqa: PLR0917 - columns of the same rows
     return {
         name: np.bincount(place, column, keys).astype(np.int64) for name, column in zip(_SCORES, found, strict=True)
     }
-
-
-def _errors(rows: OutcomeRows, sealed: Any) -> tuple[Bools, Bools, Floats]:
-    """Row by row: is it wrong, does it count at all, and by how much is a regression off (NaN: no number)?"""
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = np.abs(rows.value - rows.target)
-    regression = rows.task == REGRESSION
-    scale = np.full(len(rows), np.nan)
-    if sealed is not None and len(sealed):
-        known = (rows.base >= 0) & (rows.base < len(sealed))
-        scale[known] = sealed[rows.base[known]]
-    present = (rows.table.prediction.kind != MISSING) & (rows.table.label.kind != MISSING)
-    classified = ~regression & (rows.task != UNDECIDED) & present
-    scaled = regression & ~np.isnan(scale) & ~np.isnan(error)
-    wrong = np.where(regression, error > scale, ~rows.table.prediction.same(rows.table.label))
-    return wrong, (classified | scaled) & rows.counted & (rows.base >= 0), error
-
-
-def _seal(state: State, full: dict[int, Floats]) -> None:
-    """Choose the error that counts from the samples of groups that have enough of them."""
-    if not full:
-        return
-    scale = np.full(max(len(state["scale"]), max(full) + 1), np.nan)
-    scale[: len(state["scale"])] = state["scale"]
-    for group, errors in full.items():
-        scale[group] = errors[int(_TAIL * (len(errors) - 1))]
-    state["scale"] = scale
 
 
 def _series(profile: Profile, group: int) -> str:

@@ -1,0 +1,118 @@
+"""What is said of a new version that is worse than the one before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from processors.base import Action, Finding
+from processors.detectors.bounds import wilson
+from processors.durations import HOUR_US
+from processors.profile import GroupKey
+from processors.wording import basis, model_words, moment, percent
+
+_LATELY_US = 6 * HOUR_US
+"""A version that served so lately can be gone back to."""
+_MOSTLY = 0.5
+_SHOWN_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A comparison in numbers. Times in microseconds."""
+
+    group: GroupKey
+    regression: bool
+    before: str
+    """The version that served before."""
+    born: int
+    """When the new one began to serve."""
+    value: float
+    """Error rate of the new version, `reference` that of the old one."""
+    reference: float
+    n: float
+    """Outcomes of the new version, `n_before` those of the old one."""
+    n_before: float
+    same_traffic: float
+    """Share of the outcomes that both versions got in the same panes."""
+    days_known: bool
+    served_until: int | None
+    """When the old version predicted last; None: long ago."""
+    now: int
+
+
+def finding(monitor: str, kind: Literal["fired", "updated", "recovered"], known: Known, critical: float) -> Finding:
+    """The finding; from a difference of error rates by `critical` on it is critical."""
+    (low, high), (low_before, high_before) = (
+        _interval(known.value, known.n),
+        _interval(known.reference, known.n_before),
+    )
+    advice: tuple[Action, str] = ("none", "") if kind == "recovered" else _advice(known)
+    evidence: dict[str, Any] = {
+        "version_before": {
+            "version": known.before,
+            "value": known.reference,
+            "interval": [low_before, high_before],
+            "n": round(known.n_before),
+        },
+        "same_traffic": known.same_traffic,
+    }
+    return Finding(
+        kind=kind,
+        monitor=monitor,
+        series="large_error_rate" if known.regression else "error_rate",
+        group=known.group,
+        since=known.born,
+        value=known.value,
+        n=round(known.n),
+        summary=_sentence(kind, known),
+        reference=known.reference,
+        low=low,
+        high=high,
+        severity="critical" if known.value - known.reference >= critical else "warning",
+        action=advice[0],
+        provisional=known.same_traffic < _MOSTLY and not known.days_known,
+        evidence=evidence,
+        onset=(known.born, known.born),
+        reason=advice[1],
+    )
+
+
+def _interval(rate: float, n: float) -> tuple[float, float]:
+    low, high = wilson(np.array([rate * n]), np.array([n]), _SHOWN_Z)
+    return float(low[0]), float(high[0])
+
+
+def _advice(known: Known) -> tuple[Action, str]:
+    old = _version(known, known.before)
+    if known.served_until is None or known.now - known.served_until > _LATELY_US:
+        when = "long ago" if known.served_until is None else f"{moment(known.served_until)}"
+        return "retrain", (
+            f"It has been worse from its first prediction on, and {old} served last {when}, too long to go back to "
+            "unseen: look into how this version was built, and train it anew."
+        )
+    serves = (
+        "still serves" if known.now - known.served_until <= HOUR_US else f"served until {moment(known.served_until)}"
+    )
+    return "rollback", f"{old} {serves} and errs less: go back to it while this version is looked into."
+
+
+def _sentence(kind: str, known: Known) -> str:
+    old = _version(known, known.before)
+    what = "share of large errors" if known.regression else "error rate"
+    where = "on the same traffic" if known.same_traffic >= _MOSTLY else "before it"
+    if kind == "recovered":
+        return (
+            f"{model_words(known.group)} is no longer worse than {old}: {what} {percent(known.value)} in all "
+            f"({known.n:,.0f} outcomes), {old} {percent(known.reference)} {where}."
+        )
+    return (
+        f"{model_words(known.group)} is worse than {old}: {what} {percent(known.value)}, {old} had "
+        f"{percent(known.reference)} {where} ({basis(round(known.n), 'outcomes', known.born)})."
+    )
+
+
+def _version(known: Known, version: str) -> str:
+    return model_words(GroupKey(known.group.model, version)).removeprefix(f"Model {known.group.model} ")
