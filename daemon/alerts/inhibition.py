@@ -8,8 +8,11 @@ began to fire with it or after it, or at least its onset is not the earlier one 
 - labels are lost, and this one watches what is made of labels;
 - the other says the same of the whole version, and this one of a segment.
 
-What began before is not explained by it. When the cause ends, its effects need their time to recover: they stand for
-themselves again once they could have been repeated since.
+What began before is not explained by it. When the cause ends, its effects need their time to recover, as long as it
+lasted (a day at most): they stand for themselves again once that is over and they could have been repeated since.
+
+An effect that only says that something is odd, and not what to do, is often surer before its cause is: it waits a few
+minutes for it before it fires.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from daemon.alerts.alert import Alert
-from processors.durations import MINUTE_US
+from processors.durations import DAY_US, MINUTE_US
 
 EFFECTS = frozenset(
     {
@@ -52,17 +55,23 @@ def labels_are_lost(alert: Alert) -> bool:
     return found.monitor == "label_drift" and found.action == "check_labels" and "lost" in found.evidence
 
 
+def waits_for_cause(alert: Alert) -> bool:
+    """Whether it says only that something is odd, which another alert may explain within minutes."""
+    found = alert.finding
+    return found.monitor in EFFECTS and found.action == "none" and found.severity != "critical"
+
+
 def explain(firing: Iterable[Alert], end: int, renotify: int, get: Callable[[str], Alert | None]) -> list[Alert]:
     """Set `inhibited_by` of all firing alerts of one version; returns those in which it changed.
 
-    An effect keeps its cause while that fires, and for `renotify` after its end; else it gets the earliest that began
-    no later than itself. `get` finds an alert by its fingerprint.
+    An effect keeps its cause while that fires, and after its end for `renotify` or as long as that lasted; else it gets
+    the earliest that began no later than itself. `get` finds an alert by its fingerprint.
     """
     alerts = sorted(firing, key=lambda a: (a.began, a.fingerprint))
     changed = []
     for alert in alerts:
         cause = _cause_of(alert, alerts)
-        if cause is None and alert.inhibited_by is not None and _ended_lately(get(alert.inhibited_by), end - renotify):
+        if cause is None and alert.inhibited_by is not None and _ended_lately(get(alert.inhibited_by), end, renotify):
             cause = alert.inhibited_by
         if cause != alert.inhibited_by:
             alert.inhibited_by = cause
@@ -70,8 +79,10 @@ def explain(firing: Iterable[Alert], end: int, renotify: int, get: Callable[[str
     return changed
 
 
-def _ended_lately(cause: Alert | None, since: int) -> bool:
-    return cause is not None and cause.ended is not None and cause.ended > since and cause.end == "resolved"
+def _ended_lately(cause: Alert | None, end: int, renotify: int) -> bool:
+    if cause is None or cause.ended is None or cause.end != "resolved":
+        return False
+    return end - cause.ended < max(renotify, min(cause.ended - cause.since, DAY_US))
 
 
 def _cause_of(alert: Alert, alerts: list[Alert]) -> str | None:

@@ -23,7 +23,7 @@ from daemon.alerts.advice import advise
 from daemon.alerts.agenda import Agenda
 from daemon.alerts.alert import Alert
 from daemon.alerts.incidents import follow, joined, paging
-from daemon.alerts.inhibition import explain
+from daemon.alerts.inhibition import explain, waits_for_cause
 from daemon.alerts.memory import Memory, by_fingerprint
 from daemon.alerts.notice import Change, Decided, End, Held, Notice, one_each
 from daemon.alerts.rules import Rules
@@ -186,7 +186,7 @@ class Life:
             if (due := self._memory.get(fingerprint)) is not None:
                 touched[fingerprint] = due
         for alert in touched.values():
-            alert.age(end, hold=self.rules.hold, min_hold=self.rules.min_hold, most=self.rules.renotify)
+            alert.age(end, hold=self._hold(alert), min_hold=self.rules.min_hold, most=self.rules.renotify)
             self._enlist(alert)
         return forgotten + self._say(end, touched | self._explained(evidence))
 
@@ -240,6 +240,10 @@ class Life:
         """What is back at once was not over: it is of the same incident, for which somebody has been woken."""
         if ended.end == "resolved" and ended.ended is not None and end - ended.ended <= self.rules.incident_span:
             alert.incident, alert.onset, alert.paged = ended.incident, ended.onset, ended.paged
+
+    def _hold(self, alert: Alert) -> int:
+        """How long it must stand before it fires."""
+        return max(self.rules.hold, self.rules.wait_for_cause) if waits_for_cause(alert) else self.rules.hold
 
     def _make_room(self, end: int) -> list[Notice]:
         """Forget the longest ended alerts before their time, a few at once."""
@@ -324,9 +328,17 @@ class Life:
         return [self._notice(alert, end, "forgotten")] if alert.told else []
 
     def _notice(self, alert: Alert, end: int, change: Change) -> Notice:
-        cause = None if alert.inhibited_by is None else self._memory.get(alert.inhibited_by)
-        advice = advise(alert, cause, self._memory.firing_of(alert.version))
+        advice = advise(alert, self._root(alert), self._memory.firing_of(alert.version))
         return alert.notice(end, change, 3 * self.rules.renotify, advice)
+
+    def _root(self, alert: Alert) -> Alert | None:
+        """What explains it in the end: a part is explained by its whole, and that by what broke."""
+        cause, seen = None, {alert.fingerprint}
+        name = alert.inhibited_by
+        while name is not None and name not in seen and (found := self._memory.get(name)) is not None:
+            seen.add(name)
+            cause, name = found, found.inhibited_by
+        return cause
 
     # Silences.
 
@@ -360,7 +372,7 @@ class Life:
         """When time alone will change something about it, or something waits to be said."""
         rules, now = self.rules, self._end or 0
         if alert.phase == "pending":
-            return max(alert.began + rules.hold, now + 1)
+            return max(alert.began + self._hold(alert), now + 1)
         if alert.phase == "ended":
             return max((alert.ended or 0) + rules.keep, now + 1)
         times = [alert.said_at + rules.renotify]

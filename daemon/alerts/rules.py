@@ -28,6 +28,8 @@ class Rules:
     """At most this often changes are said that can wait."""
     incident_span: int = HOUR_US
     """Onsets no further than this from an incident's are of that incident."""
+    wait_for_cause: int = 5 * MINUTE_US
+    """What only says that something is odd waits this long for an alert that says why."""
     flap_window: int = 0
     """An alert that comes back within this time of its end flaps: each time its recovery must last twice as long."""
     most: int = 100_000

@@ -1,7 +1,8 @@
 """What is behind a rise of errors: the model, its version, or the labels? And what to do about it.
 
-Kept by group: how often it erred lately (halved every 200 outcomes); and, for binary models, what share of labels and
-of answers is positive, apart while calm and since the onset. From these the advice follows, most certain first:
+Kept by group: how often it erred lately (halved every 200 outcomes, and every 100); and, for binary models, what share
+of labels and of answers is positive, apart while calm and since the onset. From these the advice follows, most certain
+first:
 
 - `check_labels`: answers and labels have become opposites, or one class has all but vanished from the labels while
   the answers are as before: models don't do that, label pipelines do.
@@ -26,6 +27,8 @@ from processors.rows import Bools
 from processors.wording import model_words, percent
 
 HALF_LIFE = 200.0
+_FRESH = 100.0
+"""Outcomes by which what opposites are told by is halved: an onset that seems too early would hide them for hours."""
 _SCORES = ("scored", "scored_true", "score", "score_true")
 _FEWEST = 50
 _FEW = 30
@@ -51,6 +54,8 @@ LAYOUT: columns.Layout = {
     "last": (np.int64, (), -1),
     "recent_n": (np.float64, (), 0),
     "recent_hits": (np.float64, (), 0),
+    "fresh_n": (np.float64, (), 0),
+    "fresh_hits": (np.float64, (), 0),
     **{f"{when}_{what}": (np.float64, (), 0) for when in ("calm", "now") for what in _KEPT},
 }
 
@@ -71,9 +76,10 @@ def remember(state: State, pane: Summary, calm: Bools, end: int) -> None:
     """
     keys = pane.keys
     columns.grow(state, LAYOUT, keys)
-    fade = 0.5 ** (pane["n"] / HALF_LIFE)
-    for name in ("n", "hits"):
-        state[f"recent_{name}"][keys] = state[f"recent_{name}"][keys] * fade + pane[name]
+    for how, half_life in (("recent", HALF_LIFE), ("fresh", _FRESH)):
+        fade = 0.5 ** (pane["n"] / half_life)
+        for name in ("n", "hits"):
+            state[f"{how}_{name}"][keys] = state[f"{how}_{name}"][keys] * fade + pane[name]
     state["last"][keys] = end
     for name, column in (("n", "binary"), ("true", "true"), ("said", "said"), *zip(_SCORES, _SCORES, strict=True)):
         now = state[f"now_{name}"][keys] + pane[column]
@@ -96,9 +102,7 @@ def _labels_broke(state: State, change: Change) -> Advice | None:
     calm_n, now_n = float(state["calm_n"][key]), float(state["now_n"][key])
     if calm_n < _FEWEST or not now_n:
         return None
-    lately = float(state["recent_hits"][key]) / max(float(state["recent_n"][key]), 1.0)
-    opposite = max(change.value, lately) >= _OPPOSITE * (1 - change.reference)
-    if change.n >= _FEW and change.low > 0.5 > change.reference and opposite:
+    if _opposites(state, change):
         return Advice("check_labels", "Answers and labels have become opposites: the labels are probably inverted.")
     usual, now = float(state["calm_true"][key]) / calm_n, float(state["now_true"][key]) / now_n
     said = abs(float(state["now_said"][key]) / now_n - float(state["calm_said"][key]) / calm_n)
@@ -111,6 +115,16 @@ def _labels_broke(state: State, change: Change) -> Advice | None:
             "labels are missing or wrong.",
         )
     return None
+
+
+def _opposites(state: State, change: Change) -> bool:
+    """Is nearly everything wrong that used to be right: since the onset, or at least of late?"""
+    n = max(float(state["fresh_n"][change.key]), 1.0)
+    lately = float(state["fresh_hits"][change.key]) / n
+    low, _ = wilson(np.array([lately * n]), np.array([n]), 1.96)
+    told = [(change.value, change.low, change.n), (lately, float(low[0]), n)]
+    enough = _OPPOSITE * (1 - change.reference)
+    return change.reference < 0.5 and any(share >= enough and low > 0.5 and n >= _FEW for share, low, n in told)
 
 
 def _earlier_was_better(state: State, change: Change, profile: Profile) -> Advice | None:

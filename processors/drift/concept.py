@@ -60,7 +60,7 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
     """Errors per group and pane → error rate with interval, and an alert where it rose."""
 
     consumes = "outcomes"
-    code_version = 3
+    code_version = 4
     Settings = ConceptDriftSettings
     alarm_share = 1.0
     """Not used for this one: the daemon gives it half of the budget before the others share theirs."""
@@ -153,8 +153,8 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         return state
 
     def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
-        """Version 2 did not know how scores go with labels."""
-        if code_version != 2:
+        """Version 2 did not know how scores go with labels, nor 3 the errors of the last hundred outcomes."""
+        if code_version not in (2, 3):
             return None
         have = len(state["blame"]["last"])
         added = {name: at for name, at in blame.LAYOUT.items() if name not in state["blame"]}

@@ -21,6 +21,7 @@ from tests.daemon.alerts.findings import HOUR, PANE, any_rules, finding, restart
 START = 1_000_000 * PANE
 MONITORS = {
     "concept_drift": "retrain", "prediction_drift": "retrain", "data_quality": "fix_feature", "latency": "scale",
+    "anomaly": "none",
 }  # fmt: skip
 SUBJECTS = st.tuples(st.sampled_from(sorted(MONITORS)), st.sampled_from(["3", "4"]), st.sampled_from(["", "eu"]))
 

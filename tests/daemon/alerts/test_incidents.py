@@ -51,6 +51,55 @@ def test_what_is_back_at_once_was_not_over_and_wakes_nobody_again(back_after: in
     assert (again.incident == first.incident, again.page) == (same, not same)
 
 
+@pytest.mark.parametrize("explained", [True, False])
+def test_what_only_says_that_something_is_odd_waits_for_what_says_why(explained: bool) -> None:
+    """Minutes later the broken feature is found: that pages, once. If nothing is found, what is odd pages by itself."""
+    life = Life(rules(wait_for_cause=30 * PANE))
+    odd = finding(monitor="anomaly", action="none", severity="warning", since=START - PANE)
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount", since=START - PANE)
+    assert life.close(START, [odd]) == []
+    said = life.close(START + 4 * PANE, [broken] if explained else [])
+    (later,) = life.close(START + 30 * PANE)
+    assert [notice.page for notice in said] == [True] * explained
+    assert (later.finding.monitor, later.severity) == ("anomaly", "info" if explained else "warning")
+    assert (later.page, later.inhibited_by is None) == (not explained, not explained)
+    assert {notice.incident for notice in said} <= {later.incident}
+
+
+def test_what_was_only_odd_for_a_moment_is_not_said() -> None:
+    """It recovered before anybody could have done anything; what is critical does not wait."""
+    life = Life(rules(wait_for_cause=30 * PANE))
+    odd = finding(monitor="anomaly", action="none", severity="warning")
+    life.close(START, [odd])
+    assert life.close(START + 3 * PANE, [replace(odd, kind="recovered")]) == []
+    assert life.close(START + 40 * PANE) == []
+    assert [n.page for n in life.close(START + 50 * PANE, [replace(odd, severity="critical")])] == [True]
+
+
+def test_a_part_says_what_its_whole_is_told_to_do() -> None:
+    """The drift of a segment follows from that of its version, and that from a feature which is mended meanwhile."""
+    life = Life(rules())
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount", since=START - PANE)
+    part = finding(group=GroupKey("fraud", "3", "region", "eu"))
+    life.close(START, [broken])
+    life.close(START + PANE, [finding(), part])
+    said = life.close(START + 2 * PANE, [replace(broken, kind="recovered")])
+    told = {n.finding.group.value: n for n in said if n.finding.monitor == "concept_drift"}
+    assert (told["eu"].change, told["eu"].action, told["eu"].severity) == ("updated", "none", "info")
+    assert told["eu"].advice == "What explains it is over: it should recover by itself."
+
+
+def test_effects_have_as_long_to_recover_as_their_cause_lasted() -> None:
+    """After ten hours of a broken feature its effects have ten more; then they stand for themselves."""
+    life = Life(rules(renotify=4 * HOUR))
+    broken = finding(monitor="data_quality", action="fix_feature", since=START)
+    life.close(START + PANE, [broken, finding(since=START)])
+    life.close(START + 10 * HOUR, [replace(broken, kind="recovered")])
+    later = [n for n in life.close(START + 30 * HOUR) if n.finding.monitor == "concept_drift"]
+    free = [(n.time - START) // HOUR for n in later if n.inhibited_by is None]
+    assert (free[0], min(n.severity for n in later if n.inhibited_by)) == (20, "info")
+
+
 def test_an_effect_belongs_to_its_cause_however_late_it_shows() -> None:
     """Labels come hours later: what a broken feature did to the error rate is the same incident, and no page."""
     life = Life(rules())

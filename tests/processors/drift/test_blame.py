@@ -61,6 +61,22 @@ def test_labels_that_broke_are_told_from_a_model_that_errs(run: Run, broken: Any
     assert (latest.action, why in latest.reason) == (action, True)
 
 
+def test_labels_that_are_inverted_late_are_told_by_the_last_of_them(run: Run) -> None:
+    """An onset that is too early, or trouble before it, must not hide for hours that all answers are wrong now."""
+    seen = 0
+
+    def broken(answer: bool, label: bool, rng: Any) -> tuple[bool, bool]:
+        nonlocal seen
+        seen += 1
+        return answer, not label if seen > 400 or rng.random() < 0.3 else label
+
+    said = run(ConceptDrift(ConceptDrift.Settings()), _panes(broken))
+    told = [found for found in said.findings if not found.group.segment and found.kind != "recovered"]
+    assert told[0].action == "retrain"
+    last = told[-1]
+    assert (last.action, last.value is not None and last.value < 0.7) == ("check_labels", True)
+
+
 def _drawn(shift: float, broken: bool) -> list[list[Event]]:
     """A score in each event; since the break the label's log-odds are `shift` higher, or are another matter."""
     rng = np.random.default_rng(8)
