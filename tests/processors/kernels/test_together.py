@@ -14,7 +14,7 @@ FEATURES, PARTNERS = 5, 2
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("rows", [0, 1, 60])
+@pytest.mark.parametrize("rows", [0, 1, 60, 500])
 def test_sides_are_counted_as_they_are_defined(rows: int, seed: int) -> None:
     """Sums of products of sides, of each two features and of each with what its partners tell, by version."""
     rng, versions = np.random.default_rng(seed), 3
