@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from bench.cost.marks import Marks
 from daemon.sources.transports.kafka_python import DEFAULTS
 
-MAX_RECORDS = 2_048
+MAX_RECORDS = 8_192
 """What a poll hands over at most: the same as in Vigil's loop."""
 
 

@@ -7,9 +7,14 @@ the rest waits here.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Collection, Iterable
+from itertools import accumulate
 
 from daemon.records import Partition, Run
+
+MOST_BYTES = 8 * 2**20
+"""Bytes of values that are handed out at once, or one record: the loop looks up from its work in between."""
 
 
 class Held:
@@ -30,15 +35,18 @@ class Held:
                 held.extend(run)
 
     def take(self, most: int, paused: Collection[Partition]) -> list[Run]:
-        """At most so many records, of partitions that aren't paused."""
+        """At most so many records, and about `MOST_BYTES`, of partitions that aren't paused."""
         taken: list[Run] = []
+        room = MOST_BYTES
         for partition in [each for each in self._runs if each not in paused]:
-            if most <= 0:
+            if most <= 0 or room <= 0:
                 break
             run, begin = self._runs[partition], self._begin[partition]
-            end = min(begin + most, len(run))
+            sizes = list(accumulate(map(_size, run.values[begin : begin + most])))
+            count = max(bisect(sizes, room), 1)
+            end = min(begin + count, len(run))
             taken.append(run.part(begin, end))
-            most -= end - begin
+            most, room = most - count, room - (sizes[count - 1] if sizes else 0)
             self._begin[partition] = end
             if end == len(run):
                 self.drop([partition])
@@ -56,3 +64,7 @@ class Held:
         for partition in partitions:
             self._runs.pop(partition, None)
             self._begin.pop(partition, None)
+
+
+def _size(value: bytes | None) -> int:
+    return len(value) if value else 0

@@ -75,7 +75,7 @@ def together(
 
 
 @njit(cache=True)
-def _ones(word: Any) -> int:
+def _ones(word: Any) -> Any:
     """How many bits are set (Warren, Hacker's Delight, 5-1)."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))

@@ -189,7 +189,7 @@ def undisturbed(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> tu
     """Four files with garbage in between, and what a live run says of them that nothing disturbs."""
     folder = tmp_path_factory.mktemp("live")
     inputs = write(folder / "in", spread(rows, 4, 5), every=100)
-    assert live(settings(folder, inputs), 2_048)
+    assert live(settings(folder, inputs), 8_192)  # as many at once as a replay reads
     return inputs, outputs(folder)
 
 
@@ -223,9 +223,9 @@ def test_a_finished_run_that_is_started_again_has_nothing_to_say(
     """The end of files that are not followed is said once."""
     inputs, _ = undisturbed
     config = settings(tmp_path, inputs)
-    live(config, 2_048)
+    live(config, 8_192)
     before = outputs(tmp_path)
-    assert live(config, 2_048)
+    assert live(config, 8_192)
     assert outputs(tmp_path) == before
 
 

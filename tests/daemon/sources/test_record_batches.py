@@ -18,6 +18,7 @@ from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
 from daemon.records import Partition, Run
+from daemon.sources import held as held_records
 from daemon.sources.held import Held
 from daemon.sources.transports import record_batches
 from daemon.sources.transports.record_batches import columnar, run_of
@@ -171,3 +172,14 @@ def test_runs_that_wait_are_handed_out_in_pieces_in_order() -> None:
     assert [each.values for each in held.take(9, ())] == [[b"c", b"d"]]
     assert held.take(9, ()) == []
     assert partition not in held
+
+
+def test_what_is_handed_out_at_once_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that is larger than the bound comes alone; tombstones weigh nothing; the rest comes later, in order."""
+    monkeypatch.setattr(held_records, "MOST_BYTES", 10)
+    values = [b"1234", None, b"123456", b"1", b"x" * 40, b"12"]
+    held, partition = Held(), Partition("events", 0)
+    held.put([Run(partition, list(range(6)), [0] * 6, [None] * 6, values, [()] * 6)])
+    held.put([Run(Partition("events", 1), [0], [0], [None], [b"1234567"], [()])])
+    taken = [[each.offsets for each in held.take(9, ())] for _ in range(4)]
+    assert taken == [[[0, 1, 2]], [[3], [0]], [[4]], [[5]]]
