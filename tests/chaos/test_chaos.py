@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.state.steps import Step
 from tests.chaos.campaign import campaign
 from tests.chaos.daemons import forked
 from tests.chaos.faults import IN_A_COMMIT, Fault, schedule
@@ -45,10 +46,12 @@ def test_nothing_is_lost_and_nothing_counted_twice(proxied: ProxiedBroker, tmp_p
     """Killed at random and inside commits, stopped, without a broker or connections: what leaves is what should."""
     kinds = ["killed", "broker killed", "killed", "connections cut", "asked to stop", "stopped for a moment"]
     faults = [Fault(kind, f"short/{place}") for place, kind in enumerate(kinds)]
-    faults[2:2] = [Fault(IN_A_COMMIT, "short", step) for step in ("2:2", "3:1", "4:1", "4:3", "4:5")]
+    steps = ("1:3", "2:2", "3:1", "4:1", "4:3", "4:5", "5:2", "6:2")
+    faults[2:2] = [Fault(IN_A_COMMIT, "short", step) for step in steps]
     outcome = campaign(tmp_path, 7, faults, proxied, explained=False, launch=forked())
     assert outcome.verdict.losses == [], outcome.table()
-    assert outcome.starts >= 7
+    assert {Step(int(step[0])) for step in steps} == set(Step), "each step of a commit is struck"
+    assert outcome.starts >= 10
     counts = outcome.verdict.counts
     assert min(counts[name] for name in ("alerts", "readings", "dead_letters")) > 0
     assert counts["readings again"] + counts["dead_letters again"] > 0, "no kill fell between sending and marking"
