@@ -15,7 +15,7 @@ DATA ?= ../shared/data
 # Tests that run side by side; most of them wait for a broker or a process most of the time.
 JOBS ?= 4
 
-.PHONY: soak help install run test check bench bench-peers bench-accuracy bench-alarms bench-oncall bench-estimation bench-data-drift broker lock clean
+.PHONY: soak help install run test check bench bench-peers bench-accuracy bench-alarms bench-deployments bench-oncall bench-estimation bench-data-drift broker lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -68,6 +68,9 @@ bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes
 
 bench-alarms: $(INSTALLED) ## How often stable models raise alarms; writes docs/false-alarms.md (about an hour)
 	@$(BIN)/python -m bench.alarms --write docs/false-alarms.md
+
+bench-deployments: $(INSTALLED) ## How often a good new version is taken for a bad one, and how soon a bad one is found; writes docs/deployments.md
+	@$(BIN)/python -m bench.alarms.deployments --write docs/deployments.md
 
 bench-data-drift: $(INSTALLED) ## How surely damaged features are found and named; writes docs/data-drift.md. EVIDENTLY=python to compare
 	@$(BIN)/python -m bench.data_drift $(DATA) --million $(if $(EVIDENTLY),--evidently $(EVIDENTLY)) --write docs/data-drift.md

@@ -189,13 +189,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lines.append(_row(told[-1]))
             print(lines[-1], flush=True)
     if options.write is not None:
-        options.write.write_text("\n".join(lines) + "\n")
+        options.write.write_text("\n".join([_PAGE, *lines, ""]))
     print(orjson.dumps([{"name": one.name, "found": one.found, "models": one.models} for one in told]).decode())
 
 
 def _row(one: Found) -> str:
     after = ", ".join(f"{n:,.0f}" for n in one.after) or "-"
     return f"| {one.name} | {one.models} | {one.found} ({one.found / one.models:.2%}) | {after} | {one.stake:.1%} |"
+
+
+_PAGE = """# How a bad version is told from a good one
+
+Written by `make bench-deployments`; `bench/alarms/deployments.py` says what is drawn. Where no second error rate is
+named the new version is as good as the old one, so whatever is found is false; the stake is the share of such versions
+that may be. The outcomes are those of the new version.
+"""
 
 
 if __name__ == "__main__":

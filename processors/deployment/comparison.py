@@ -19,7 +19,7 @@ both. What the new one has alone is set against a pool of the old one's last out
 for each at first, fewer later. Here the old one's are known before the bets are placed, and a lucky pool is lucky for
 long: stopping at the best moment doubles the chance of a false alarm at most.
 
-Measured only (`python -m bench.alarms.deployments`): outcomes that depend on each other. Log evidence is divided by the
+Measured only (`make bench-deployments`): outcomes that depend on each other. Log evidence is divided by the
 variance ratio D of the old version's panes (`detectors.dispersion`); of its excess over 1 a tenth is taken to be the
 version's own where both had the same traffic.
 
@@ -55,6 +55,8 @@ _WITHOUT_DAYS_US = 3 * HOUR_US
 _ENOUGH, _MOST = 2_000, 20_000
 """Outcomes (over D) after which a comparison is over: with a day, and at any rate."""
 _LONGEST_US = 7 * DAY_US
+_SOON = 50
+"""An onset within so many outcomes is that of the version."""
 _SURELY_NOT = 0.05
 """Probability with which a comparison may end early although the new version is worse."""
 _RECOVERY_US = DAY_US
@@ -69,9 +71,13 @@ LAYOUT: columns.Layout = {
     "pooled": (np.float64, (BINS,), 0),  # outcomes that there ever were
     "open": (np.float64, (BINS, 4), 0),  # errors and outcomes of the old version, and of the new one
     "closed_at": (np.int64, (), -1),
-    "used": (np.float64, (BINS, 4), 0),  # of all blocks
-    "same": (np.float64, (), 0),  # outcomes of the new version that were compared on the same traffic
-    "prior": (np.float64, (2,), 0),  # errors and outcomes of the old version lately, when it began
+    "used": (np.float64, (BINS, 4), 0),  # of blocks since the onset
+    "same": (np.float64, (), 0),  # of these, outcomes of the new version that were compared on the same traffic
+    "known": (np.float64, (2,), 0),  # errors and outcomes of the old version, lately and since
+    "n": (np.float64, (), 0),  # outcomes of the new version in all
+    "least": (np.float64, (), 0),  # that the evidence has been
+    "least_at": (np.int64, (), -1),  # when: the onset, as a CUSUM's
+    "least_n": (np.float64, (), 0),
     "evidence": (np.float64, (len(TILTS),), 0),
     "back": (np.float64, (len(TILTS),), 0),  # that it is not worse
     "rate": (np.float64, (), 0),  # of the old version, when the new one was found worse
@@ -113,8 +119,9 @@ def begin(state: State, key: int, before: int, lately: Floats, rises: Floats, st
     """
     columns.clear(state, LAYOUT, np.array([key]))
     state["phase"][key], state["before"][key], state["rises"][key] = JUDGED, before, rises
-    state["pool"][key], state["pooled"][key], state["prior"][key] = lately, lately[:, 1], lately.sum(axis=0)
+    state["pool"][key], state["pooled"][key], state["known"][key] = lately, lately[:, 1], lately.sum(axis=0)
     state["evidence"][key], state["back"][key] = stake / len(TILTS), _SURELY_NOT / len(TILTS)
+    state["least"][key], state["least_at"][key] = stake, start
     state["began"][key] = state["closed_at"][key] = state["stepped"][key] = start
 
 
@@ -153,6 +160,7 @@ def step(state: State, versions: Ints, effect: Effect, start: int, end: int) -> 
         np.minimum(against.sum(axis=1), MOST_LOG)
     )
     state["stepped"][versions] = end
+    _onset(state, versions[~firing], end)
     worse = ~firing & (state["evidence"][versions].sum(axis=1) >= 1)
     well = ~worse & (state["back"][versions].sum(axis=1) >= 1)
     stop(state, versions[well | (~firing & ~worse & _over(state, versions, end))])
@@ -160,8 +168,14 @@ def step(state: State, versions: Ints, effect: Effect, start: int, end: int) -> 
     return versions[worse], versions[firing & well]
 
 
+def from_the_first(state: State, key: int) -> bool:
+    """Has it been worse from its first outcomes on, as far as can be told?"""
+    before, after = float(state["least_n"][key]), float(state["used"][key, :, 3].sum())
+    return before < max(_SOON, after / 4)
+
+
 def rates(state: State, key: int) -> tuple[float, float, float, float]:
-    """(error rate of the new version, of the old one, outcomes of the new one, of the old one) that were compared.
+    """(error rate of the new version, of the old one, outcomes of the new one, of the old one), compared since onset.
 
     The old one's is that of outcomes whose labels took as long as the new one's.
     """
@@ -219,6 +233,8 @@ def _close(state: State, versions: Ints, effect: Effect, start: int, end: int) -
     spread = state["spread"][versions][:, None]
     state["used"][versions] += np.concatenate([old, new], axis=2)
     state["same"][versions] += np.where(same, n_b, 0).sum(axis=1)
+    state["known"][versions] += np.where(same[:, :, None], old, 0).sum(axis=1)
+    state["n"][versions] += new[:, :, 1].sum(axis=1)
     spreads = np.where(same, 1 + (spread - 1) * _OWN, spread)
     return _Blocks(old[:, :, 0], old[:, :, 1], new[:, :, 0], new[:, :, 1], same, ratio, spreads)
 
@@ -231,7 +247,7 @@ def _soon(state: State, versions: Ints, start: int) -> Bools:
 
 def _ratio(state: State, versions: Ints, effect: Effect) -> Floats:
     """How many times as often the new version may err."""
-    hits, n = (state["prior"][versions] + state["used"][versions, :, :2].sum(axis=1)).T
+    hits, n = state["known"][versions].T
     rate = (hits + 0.5) / (n + 1)
     return np.asarray(1 + effect.of(rate) / rate)
 
@@ -245,9 +261,18 @@ def _below(state: State, versions: Ints, blocks: _Blocks, effect: Effect) -> Flo
 
 def _over(state: State, versions: Ints, end: int) -> Bools:
     """Have these versions been compared for long enough?"""
-    n = state["used"][versions, :, 3].sum(axis=1) / state["spread"][versions]
+    n = state["n"][versions] / state["spread"][versions]
     age = end - state["began"][versions]
     return np.asarray((n >= _MOST) | ((n >= _ENOUGH) & (age >= DAY_US)) | (age >= _LONGEST_US))
+
+
+def _onset(state: State, versions: Ints, end: int) -> None:
+    """What came before the evidence was least is none."""
+    total = state["evidence"][versions].sum(axis=1)
+    lower = total <= state["least"][versions]
+    low = versions[lower]
+    state["least"][low], state["least_at"][low], state["least_n"][low] = total[lower], end, state["n"][low]
+    state["used"][low], state["same"][low] = 0, 0
 
 
 def _fire(state: State, versions: Ints) -> None:

@@ -148,9 +148,11 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
 
     def _begin(self, state: State, keys: Ints, counts: Floats, context: Judging) -> None:
         """Find the version before for those that got their first outcomes; half of the model's purse is theirs."""
-        new = (state["compared"]["began"][keys] < 0) & (
-            counts[:, :, [1, 3]].any(axis=(1, 2)) | self._waits(state, keys)
-        )
+        unknown = np.flatnonzero(state["compared"]["began"][keys] < 0)
+        waits = np.array([key in state["waiting"] for key in keys[unknown].tolist()], np.bool_)
+        new = unknown[counts[unknown].any(axis=(1, 2)) | waits]  # regressions get outcomes that do not count yet
+        if not len(new):
+            return
         owners = budget.models_of(context.profile, keys)
         for key, owner in zip(keys[new].tolist(), owners[new].tolist(), strict=True):
             mates = np.flatnonzero(context.profile.model_base == owner)
@@ -159,10 +161,6 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
             state["compared"]["began"][key] = context.start
             if before >= 0:
                 self._begin_one(state, key, before, mates, context)
-
-    def _waits(self, state: State, keys: Ints) -> Bools:
-        """Regressions get outcomes that do not count yet."""
-        return np.array([key in state["waiting"] for key in keys.tolist()], np.bool_)
 
     def _begin_one(self, state: State, key: int, before: int, mates: Ints, context: Judging) -> None:
         of = state["served"]
@@ -206,12 +204,14 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
         before = int(compared["before"][key])
         state["reported"]["at"][key] = context.end
         state["reported"]["n"][key] = compared["used"][key, :, 3].sum()
+        first = comparison.from_the_first(compared, key)
         value, reference, n, n_before = comparison.rates(compared, key)
         known = Known(
             group=context.profile.groups[key],
             regression=context.profile.task(key) == REGRESSION,
             before=state["names"][key],
-            born=int(of["born"][key]),
+            since=int(of["born"][key] if first else compared["least_at"][key]),
+            first=first,
             value=value,
             reference=reference,
             n=n,
@@ -219,6 +219,8 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
             same_traffic=comparison.same_traffic(compared, key),
             days_known=comparison.days_known(compared, key),
             served_until=int(of["last_at"][before]) if before >= 0 else None,
+            spread=float(compared["spread"][key]),
+            start=context.start,
             now=context.end,
         )
         made = finding(self.name, kind, known, self.settings.critical_effect)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from processors.base import Action, Finding
+from processors.detectors import onset
 from processors.detectors.bounds import wilson
 from processors.durations import HOUR_US
 from processors.profile import GroupKey
@@ -27,8 +28,9 @@ class Known:
     regression: bool
     before: str
     """The version that served before."""
-    born: int
-    """When the new one began to serve."""
+    since: int
+    """Since when the new one has been worse: when it began to serve, if it was so from the `first`."""
+    first: bool
     value: float
     """Error rate of the new version, `reference` that of the old one."""
     reference: float
@@ -40,6 +42,10 @@ class Known:
     days_known: bool
     served_until: int | None
     """When the old version predicted last; None: long ago."""
+    spread: float
+    """How much more than independent draws error rates vary."""
+    start: int
+    """Of the pane; `now` is its end."""
     now: int
 
 
@@ -64,7 +70,7 @@ def finding(monitor: str, kind: Literal["fired", "updated", "recovered"], known:
         monitor=monitor,
         series="large_error_rate" if known.regression else "error_rate",
         group=known.group,
-        since=known.born,
+        since=known.since,
         value=known.value,
         n=round(known.n),
         summary=_sentence(kind, known),
@@ -75,7 +81,7 @@ def finding(monitor: str, kind: Literal["fired", "updated", "recovered"], known:
         action=advice[0],
         provisional=known.same_traffic < _MOSTLY and not known.days_known,
         evidence=evidence,
-        onset=(known.born, known.born),
+        onset=_onset(known),
         reason=advice[1],
     )
 
@@ -85,13 +91,20 @@ def _interval(rate: float, n: float) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
+def _onset(known: Known) -> tuple[int, int]:
+    if known.first:
+        return known.since, known.since
+    before, after = (np.array([rate, 1 - rate]) for rate in (known.reference, known.value))
+    return onset.between(before, after, known.since, known.now, known.n, known.spread, known.now - known.start)
+
+
 def _advice(known: Known) -> tuple[Action, str]:
     old = _version(known, known.before)
     if known.served_until is None or known.now - known.served_until > _LATELY_US:
         when = "long ago" if known.served_until is None else f"{moment(known.served_until)}"
         return "retrain", (
-            f"It has been worse from its first prediction on, and {old} served last {when}, too long to go back to "
-            "unseen: look into how this version was built, and train it anew."
+            f"It errs more than {old} did, but that one served last {when}, too long to go back to unseen: look into "
+            "how this version was built, and train it anew."
         )
     serves = (
         "still serves" if known.now - known.served_until <= HOUR_US else f"served until {moment(known.served_until)}"
@@ -110,7 +123,7 @@ def _sentence(kind: str, known: Known) -> str:
         )
     return (
         f"{model_words(known.group)} is worse than {old}: {what} {percent(known.value)}, {old} had "
-        f"{percent(known.reference)} {where} ({basis(round(known.n), 'outcomes', known.born)})."
+        f"{percent(known.reference)} {where} ({basis(round(known.n), 'outcomes', known.since)})."
     )
 
 

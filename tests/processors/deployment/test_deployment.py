@@ -146,6 +146,19 @@ def test_a_version_that_gets_as_good_as_the_one_before_is_well_again() -> None:
         assert not serving.serve(100, v1=0.1, v2=0.4), "it is compared once"
 
 
+def test_a_version_that_goes_bad_while_it_is_compared_is_so_since_then() -> None:
+    """Not since it began: whatever else tells of it belongs to the same incident."""
+    serving = Serving()
+    serving.serve(120, v1=0.1)
+    serving.serve(60, n=10, v1=0.1, v2=0.1)
+    onset = serving.now
+    fired = serving.serve(60, n=10, v1=0.1, v2=0.4)[0]
+    assert abs(fired.since - onset) <= 10 * PANE_US
+    assert fired.onset is not None
+    assert fired.onset[0] < fired.since < fired.onset[1]
+    assert fired.value == pytest.approx(0.4, abs=0.1)
+
+
 def test_while_it_fires_it_is_said_anew_as_outcomes_double() -> None:
     """What is said at first rests on few."""
     serving = Serving()
