@@ -30,6 +30,8 @@ MISSING = 0.01
 REPEATED = 0.1
 POSITIVE = 0.3
 """Share of labels and of answers."""
+_RARE = 0.05
+"""Share of labels that are of a third class."""
 SLOW = 0.8
 """Standard deviation of the logarithm of a latency."""
 _SEGMENTS = ("eu", "us")
@@ -106,15 +108,16 @@ class Fleet:
         return _summary(kept, hits=bad, n=judged, binary=judged, **answers, **scores, **_unsampled(kept))
 
     def _labels(self, n: Longs, answers: Longs, weather: Weather) -> Summary:
-        """Every prediction is labelled within its pane, which is then a slot; shares wander as error rates do."""
-        positive = self._rng.binomial(n, expit(logit(POSITIVE) + weather.error))
+        """Labels of three classes, each within its pane, which is then a slot; shares wander as error rates do."""
+        rare = self._rng.binomial(n, expit(logit(_RARE) + weather.error))
+        positive = self._rng.binomial(n - rare, expit(logit(POSITIVE) + weather.error))
         slot = cube.group_unit(self.bases) + weather.start // (weather.end - weather.start)
         parts = [
             Entries(unit, np.full(len(n), what, np.int32), np.full(len(n), code, np.int64), count)
-            for number, of in enumerate((n - positive, positive))
+            for number, of in enumerate((n - rare - positive, positive, rare))
             for unit, what, code, count in (
                 (slot, labelled.LABEL, REGULAR + number, of),
-                (slot, labelled.ANSWER, REGULAR + number, answers[:, number]),
+                (slot, labelled.ANSWER, REGULAR + number, answers[:, min(number, 1)] * (number < 2)),
                 (cube.group_unit(self.bases), labelled.LAG, (REGULAR + number) * WIDTH, of),
             )
         ]

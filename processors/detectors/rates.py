@@ -58,6 +58,8 @@ class Rates:
     """Changes of the rate smaller than this do not matter (absolute) ..."""
     least_effect: float | None = None
     """... unless it is half of the reference's rate or more: then this is what does not matter."""
+    of_rarer: bool = False
+    """Whether that half is of hits or misses, whichever are fewer: else a rare hit that vanishes is never a change."""
     beta: float = 1e-4
     """Probability with which the reference's bound may be wrong, for one series."""
     warmup: int = 200
@@ -322,7 +324,8 @@ class Rates:
         shown = ["up", "down"] if self.direction == "both" else [self.direction]
         edge = np.maximum(upper, np.concatenate([worst[side] for side in shown], axis=1))
         least = self.min_effect if self.least_effect is None else self.least_effect
-        effect = np.clip(sides / np.maximum(trials, 1e-12)[:, None] / 2, least, self.min_effect)
+        share = sides / np.maximum(trials, 1e-12)[:, None]
+        effect = np.clip((np.minimum(share, 1 - share) if self.of_rarer else share) / 2, least, self.min_effect)
         state["edge"][keys] = np.where((hits + trials > 0)[:, None], np.minimum(edge + effect, 1.0), 1.0)
 
     def _season(self, state: State, keys: Ints, start: int) -> None:

@@ -4,7 +4,8 @@ Of each group the labels by class (of a regression, by intervals of the target, 
 counted for predictions of which the labels have settled (`settling`, which says when that is and what of it is exact):
 so that neither late labels nor classes that are labelled later than others look like a change. An e-detector on
 histograms (`detectors.histograms`, which says what is proved) asks whether the shares left their reference. For rare
-classes it is stricter than for features: what matters is half of what all but the most frequent class have.
+classes it is stricter than for features: what matters is half of what all but the most frequent class have. Of
+whole versions with several classes each is judged by itself, too (`classes`), on half of their share of the budget.
 
 What to do about it depends on whether the answers to the same predictions moved along (`followed`).
 
@@ -27,14 +28,14 @@ from processors.detectors import budget, columns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.distinct import distinct
-from processors.drift import bins, distances, followed, labelled, samples, settling
+from processors.drift import bins, classes, distances, followed, labelled, samples, settling
 from processors.drift.settling import AGES_US, Settled
 from processors.kernels.binning import WIDTH
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
-from processors.profile import REGRESSION, Profile
+from processors.profile import REGRESSION, GroupKey, Profile
 from processors.registry import register
-from processors.rows import Bools, Ints
+from processors.rows import Bools, Floats, Ints
 from processors.slices import BothRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
@@ -42,6 +43,8 @@ from processors.wording import basis, model_words, percent
 _WINDOWS = Windows()
 _WHOLE_SHARE = 4.0
 _OF_RARER = 0.5
+_OF_WHOLE = 0.5
+"""Part of a version's share that is for all classes together, where each is judged by itself, too."""
 _KIND = {labelled.LABEL: "labels", labelled.ANSWER: "answers"}
 
 
@@ -62,12 +65,14 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
     """Labels by class, once they have settled → distance to the reference, and an alert where they moved."""
 
     consumes = "both"
+    code_version = 2
     Settings = LabelDriftSettings
     alarm_share = 0.5
 
     def __init__(self, settings: LabelDriftSettings) -> None:
         super().__init__(settings)
         self._detector = Histograms(min_effect=settings.min_effect, warmup=settings.warmup, of_rarer=_OF_RARER)
+        self._classes = classes.Classes(settings.min_effect, settings.warmup)
 
     def measure(self, rows: BothRows, profile: Profile, sealed: Any) -> Summary:
         """Entries (`labelled`) by group; samples of targets of regressions without intervals.
@@ -92,6 +97,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
     def initial(self) -> State:
         return {
             "drift": self._detector.initial(),
+            "classes": self._classes.initial(),
             "budget": budget.initial(),
             "windows": _WINDOWS.initial(),
             "settling": settling.initial(),
@@ -129,10 +135,14 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
             np.add.at(counts, (place, entries.code), entries.value)
             enough = counts.sum(axis=1) >= self.settings.warmup
             self._detector.adopt(state["drift"], keys[enough], counts[enough])
+            for key, mine in zip(keys[enough].tolist(), counts[enough], strict=True):
+                if self._has_classes(context.profile, key):
+                    self._classes.adopt(state["classes"], key, mine)
         return Verdict(state, sealed={**settling.sealed(state["settling"]), "edges": state["edges"]})
 
     def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         self._detector.accept(state["drift"], columns.numbers(groups))
+        self._classes.accept(state["classes"], sorted(groups))
         followed.forget(state["followed"], groups)
         return state
 
@@ -143,6 +153,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         self._detector.forget(state["drift"], groups)
+        self._classes.forget(state["classes"], sorted(groups))
         settling.forget(state["settling"], groups)
         followed.forget(state["followed"], groups)
         budget.forget(state["budget"], groups)
@@ -151,6 +162,10 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         for group in groups:
             state["waiting"].pop(group, None)
         return state
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Version 1 judged classes only together."""
+        return ({**state, "classes": self._classes.initial()}, sealed) if code_version == 1 else None
 
     # Steps.
 
@@ -177,7 +192,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         lags[place, entries.code // WIDTH, entries.code % WIDTH] = entries.value
         of = context.profile.group_base
         firing = np.flatnonzero(state["drift"]["firing"])
-        fixed = np.isin(bases, of[firing[firing < len(of)]])
+        fixed = np.isin(bases, of[firing[firing < len(of)]]) | np.isin(bases, self._classes.firing(state["classes"]))
         changed = settling.learn(
             state["settling"], bases, lags, context.label_waits(bases), context.pane_us, np.asarray(fixed)
         )
@@ -197,6 +212,9 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         followed.forget(state["followed"], frozenset(groups.tolist()))
         if len(adopted):
             self._detector.adopt(drift, adopted, reference)
+        usual = dict(zip(adopted.tolist(), reference, strict=True))
+        known_classes = {base: counts for base, counts in usual.items() if base in state["classes"]["slots"]}
+        self._classes.begin_anew(state["classes"], groups.tolist(), known_classes)
 
     def _calm(self, state: State, keys: Any) -> Bools:
         """Against which of these series is there no evidence?"""
@@ -204,6 +222,8 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         calm = np.ones(len(keys), np.bool_)
         known = keys < len(drift["run"])
         calm[known] = (drift["run"][keys[known]] <= 0) & ~drift["firing"][keys[known]]
+        several = np.isin(keys, list(state["classes"]["slots"]))
+        calm[several] &= self._classes.calm(state["classes"], keys[several])
         return calm
 
     def _judge(self, state: State, settled: Settled, context: Judging) -> Iterable[Finding]:
@@ -212,15 +232,34 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         bases = profile.group_base[keys[labelled]]
         shares = np.where(bases == keys[labelled], _WHOLE_SHARE, 1.0)
         weights = budget.weights(state["budget"], keys[labelled], budget.models_of(profile, bases), context, shares)
+        several = np.zeros(len(bases), np.bool_)
+        whole = np.flatnonzero([self._has_classes(profile, key) for key in keys[labelled].tolist()])
+        counts = settled.labels[labelled]
+        several[whole] = self._classes.watched(state["classes"], keys[labelled][whole], counts[whole])
+        span = settled.start, settled.end
         changes = self._detector.step(
-            state["drift"], keys[labelled], settled.labels[labelled], settled.start, settled.end, weights
+            state["drift"], keys[labelled], counts, *span, np.where(several, weights * _OF_WHOLE, weights)
+        )
+        of_classes = self._classes.step(
+            state["classes"], keys[labelled][several], counts[several], *span, weights[several] * (1 - _OF_WHOLE)
         )
         followed.remember(state["followed"], keys, settled.labels, settled.answers, self._calm(state, keys))
         findings = [self._finding(state, change, profile) for change in changes]
+        findings += [self._of_class(state, *one, profile) for one in of_classes if self._news(state, *one)]
         for change in changes:
             if change.kind == "recovered":
                 followed.recovered(state["followed"], change.key)
         return findings
+
+    @staticmethod
+    def _has_classes(profile: Profile, key: int) -> bool:
+        """Is it a whole version, and no regression?"""
+        return int(profile.group_base[key]) == key and profile.task(key) != REGRESSION
+
+    @staticmethod
+    def _news(state: State, base: int, _: int, change: Change) -> bool:
+        """A class that changed is no news where the alert about all of them says so."""
+        return change.kind != "fired" or not bool(state["drift"]["firing"][base])
 
     def _readings(self, state: State, due: Due, profile: Profile) -> list[Reading]:
         """Windows are of closings; the predictions whose labels they tell were made an age before."""
@@ -235,18 +274,37 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         before = self._detector.shares(state["drift"], np.array([change.key], np.int32))[0]
         counts = change.counts if change.counts is not None else np.zeros(WIDTH)
         shares, names = counts / max(counts.sum(), 1), bins.names(change.key, profile, state["edges"])
+        most = int(np.argmax(np.abs(shares - before)))
+        moved = f"{names[most]} went from {percent(before[most])} to {percent(shares[most])}"
+        said = _sentence(change, profile.groups[change.key], "labels", moved)
+        return self._told(state, change, "labels", said, before, counts, profile)
+
+    def _of_class(self, state: State, base: int, bin_: int, change: Change, profile: Profile) -> Finding:
+        """One class of several, where all together do not say so."""
+        before = np.nan_to_num(self._detector.shares(state["drift"], np.array([base], np.int32))[0])
+        counts = classes.spread_over(before, bin_, change.value * change.n, change.n)
+        name = bins.names(base, profile, state["edges"])[bin_]
+        moved = f"they went from {percent(change.reference)} to {percent(change.value)} of all"
+        said = _sentence(change, profile.groups[base], f"labels of {name}", moved)
+        series = f"labels/{name.removeprefix('class ')}"
+        return self._told(state, replace(change, key=base), series, said, before, counts, profile)
+
+    def _told(  # noqa: PLR0917 - a change, and what it rests on
+        self, state: State, change: Change, series: str, said: str, before: Floats, counts: Floats, profile: Profile
+    ) -> Finding:
+        shares, names = counts / max(counts.sum(), 1), bins.names(change.key, profile, state["edges"])
         base = int(profile.group_base[change.key])
         age = int(state["settling"]["ages"]["age"][base])
         advice = followed.Advice("none", "", {})
         if change.kind != "recovered":
             advice = followed.advise(state["followed"], change.key, base, before, counts, names)
-        most = int(np.argmax(np.abs(shares - before)))
+        far = abs(change.value - change.reference) >= self.settings.critical_effect
         return change.finding(
             self.name,
-            "labels",
+            series,
             profile.groups[change.key],
-            _sentence(change, profile, f"{names[most]} went from {percent(before[most])} to {percent(shares[most])}"),
-            severity="critical" if change.value >= self.settings.critical_effect else "warning",
+            said,
+            severity="critical" if far else "warning",
             action=advice.action,
             evidence={
                 "moved": distances.most_moved(names.__getitem__, before, shares),
@@ -273,8 +331,8 @@ def _together(due: list[Settled]) -> Summary:
     return Summary(keys.astype(np.int32), {"labels": labels, "answers": answers, "n": labels.sum(axis=1)})
 
 
-def _sentence(change: Change, profile: Profile, moved: str) -> str:
-    subject = f"{model_words(profile.groups[change.key])}: labels"
+def _sentence(change: Change, group: GroupKey, what: str, moved: str) -> str:
+    subject = f"{model_words(group)}: {what}"
     if change.kind == "recovered":
         return f"{subject} are again distributed as in the reference ({change.n:,} labels)."
     return f"{subject} moved: {moved} ({basis(change.n, 'labels of predictions', change.since)})."

@@ -121,6 +121,51 @@ def test_a_rare_class_that_vanishes_is_found() -> None:
     assert first.since >= 7 * HOUR_US
 
 
+def _three(count: int = 30_000) -> Stream:
+    """Three classes, of which the last has five in a hundred, and a model that is right nine times in ten."""
+    stream = Stream(count)
+    stream.label = RNG.choice(3, len(stream.time), p=[0.55, 0.4, 0.05])
+    right = RNG.random(len(stream.time)) < 0.9
+    stream.answer = np.where(right, stream.label, RNG.integers(0, 3, len(stream.time)))
+    return stream
+
+
+@pytest.mark.parametrize("recorded_as", [None, 0])
+def test_a_rare_class_of_several_that_vanishes_is_found_and_named(recorded_as: int | None) -> None:
+    """Five in a hundred of three classes, lost or recorded as another: less than what matters for all together."""
+    stream = _three()
+    gone = stream.changed & (stream.label == 2)
+    if recorded_as is None:
+        stream.labelled = ~gone
+    else:
+        stream.label = np.where(gone, recorded_as, stream.label)
+    told = run(stream)
+    first = told[0]
+    assert (first.kind, first.series, first.action) == ("fired", "labels/2", "check_labels")
+    assert first.evidence["lost"] == "class 2"
+    assert "labels of class 2 moved: they went from 5" in first.summary
+    assert first.onset is not None
+    assert first.onset[0] <= 8 * HOUR_US <= first.onset[1]
+    assert {found.series for found in told} == {"labels/2"}
+
+
+def test_a_rare_class_of_several_that_comes_back_is_said_to_be_back() -> None:
+    """An hour and a half without it; the rest of the day as before."""
+    stream = _three(60_000)
+    stream.changed = (stream.time >= 5 * HOUR_US) & (stream.time < 6.5 * HOUR_US)
+    stream.labelled = ~(stream.changed & (stream.label == 2))
+    kinds = [found.kind for found in run(stream) if found.kind != "updated"]
+    assert kinds == ["fired", "recovered"]
+
+
+def test_several_classes_that_stay_as_they_are_raise_nothing() -> None:
+    """Of ten classes, the rarest with one label in a hundred."""
+    stream = Stream(20_000)
+    stream.label = RNG.choice(10, len(stream.time), p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.08, 0.05, 0.04, 0.02, 0.01])
+    stream.answer = stream.label
+    assert run(stream) == []
+
+
 def test_targets_of_a_regression_that_move_are_found() -> None:
     """By intervals chosen from the first targets; the answers follow, for the model still knows."""
     stream = Stream()
