@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_namesakes()
         kernel_cache.ensure()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products of small matrices: more threads spin and wait
         return int(said.command(said))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -8,6 +8,10 @@ words, or hours of the day and a demand that peaks at noon, become pairs that ag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +22,8 @@ Views = npt.NDArray[np.int8]
 """Side of each bin of each feature, shape (features, 32): 1, -1, or 0 for what is no usual value."""
 
 PARTNERS = 4
+_ONE_HOT = np.eye(WIDTH, dtype=np.float32)
+"""Sums of up to 2^24 ones are exact in single precision; samples are shorter, and a reference is, too."""
 _SMOOTHING = 3.0
 _FEW = 5
 _CHANCE = 0.1
@@ -26,11 +32,16 @@ _CHANCE = 0.1
 
 def choose(bins: Bytes, numeric: Bools) -> Views:
     """Views of features from a sample of their bins, shape (rows, features)."""
-    views = np.stack([_first(bins[:, at], bool(numeric[at])) for at in range(bins.shape[1])])
-    sides = seen(views, bins)
-    for at in range(bins.shape[1]):
-        views[at] = _best(bins[:, at], at, views[at], sides)
-        sides[:, at] = views[at][bins[:, at]]
+    features = bins.shape[1]
+    views = np.stack([_first(bins[:, at], bool(numeric[at])) for at in range(features)])
+    sides = seen(views, bins).astype(np.float32)
+    halves = [(bins[begin::2], np.hstack([sides[begin::2], np.abs(sides[begin::2])])) for begin in (0, 1)]
+    for at in range(features):
+        counts = [_Counts.of(known, _ONE_HOT[half[:, at]]) for half, known in halves]
+        view = views[at] = _best(at, views[at], counts, halves[1][1])
+        for half, known in halves:
+            known[:, at] = view[half[:, at]]
+            known[:, features + at] = np.abs(known[:, at])
     return views
 
 
@@ -93,11 +104,6 @@ def _log_odds(views: Views, bins: Bytes) -> Floats:
     return np.asarray(odds)
 
 
-def _in_bin(column: Bytes) -> Floats:
-    """Which bin each row is in, as ones and zeros, shape (rows, 32)."""
-    return np.asarray(column[:, None] == np.arange(WIDTH), np.float64)
-
-
 def _first(column: Bytes, numeric: bool) -> Views:
     counts = np.bincount(column, minlength=WIDTH)
     counts[:REGULAR] = 0
@@ -110,37 +116,57 @@ def _first(column: Bytes, numeric: bool) -> Views:
     return view.astype(np.int8)
 
 
-def _best(column: Bytes, at: int, view: Views, sides: Floats) -> Views:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Rows by the bin of one feature: `n` (features, 32) in which another is known, `total` the sum of its sides there,
+    and all of them, (32,).
+    """
+
+    total: Floats
+    n: Floats
+    rows: Floats
+
+    @classmethod
+    def of(cls, sides: Any, in_bin: Any) -> _Counts:
+        """From the sides of features and then their sizes, shape (rows, 2 features), and (rows, 32) ones and zeros."""
+        total, n = np.split((sides.T @ in_bin).astype(np.float64), 2)
+        return cls(total, n, in_bin.sum(axis=0, dtype=np.float64))
+
+
+def _best(at: int, view: Views, halves: Sequence[_Counts], held: Any) -> Views:
     """The view of one feature that agrees most with any single other one, if that clearly beats the one that it has.
 
-    Found in one half of the rows and held against the other: of many partners one always agrees by chance. All partners
-    at once, as sums of whole numbers; one after the other took a fifth of a second with a hundred features.
+    Found in one half of the rows and held against the other, of which there are the sides: of many partners one always
+    agrees by chance. All partners at once, and from counts by bin: a version of twenty features took 20 ms row by row,
+    and a thousand may begin together.
     """
-    even = np.arange(len(column)) % 2 == 0
-    held = sides[~even]
-    most = np.abs(np.delete(_agreements(held, held[:, [at]]), at)).max(initial=0.0)
-    found = _by_partner(column[even], sides[even])[:, column[~even]].T.astype(np.float64)
-    gains = np.abs(_agreements(held, found))
+    first, second = halves
+    found = _by_partner(first.total, first.n).astype(np.float64)
+    known = np.abs(found)
+    mean = second.total.sum(axis=1) / np.maximum(second.n.sum(axis=1), 1)
+    mean_of_found = (found * second.rows).sum(axis=1) / np.maximum((known * second.rows).sum(axis=1), 1)
+    both = np.maximum((known * second.n).sum(axis=1), 1)
+    gains = np.abs((found * second.total).sum(axis=1) / both - mean * mean_of_found)
     gains[at] = 0.0
     partner = int(np.argmax(gains))
-    if gains[partner] <= most + _CHANCE:
+    if gains[partner] <= _most(at, held, mean) + _CHANCE:
         return view
-    return np.asarray(_by_partner(column, sides[:, [partner]])[0])
+    total, n = (sum(getattr(half, name)[[partner]] for half in halves) for name in ("total", "n"))
+    return np.asarray(_by_partner(total, n)[0])
 
 
-def _agreements(sides: Floats, others: Floats) -> Floats:
-    """`agreement` of each feature with its column of `others`, or with the only one that there is."""
-    known, also = np.abs(sides), np.abs(others)
-    mean, mean_of_others = (x.sum(axis=0) / np.maximum(y.sum(axis=0), 1) for x, y in ((sides, known), (others, also)))
-    return np.asarray((sides * others).sum(axis=0) / np.maximum((known * also).sum(axis=0), 1) - mean * mean_of_others)
+def _most(at: int, held: Any, mean: Floats) -> float:
+    """The largest `agreement` of a feature with another one."""
+    sides, known = np.hsplit(held, 2)
+    together, both = (column[:, at].astype(np.float64) @ column for column in (sides, known))
+    found = np.abs(together / np.maximum(both, 1) - mean * mean[at])
+    return float(np.delete(found, at).max(initial=0.0))
 
 
-def _by_partner(column: Bytes, others: Floats) -> Views:
+def _by_partner(total: Floats, n: Floats) -> Views:
     """By partner the bins in which it is more often on its upper side than elsewhere; those of few rows go down."""
-    in_bin = _in_bin(column)
-    in_bin[:, :REGULAR] = 0.0
-    n, total = np.abs(others).T @ in_bin, others.T @ in_bin
+    total, n = total[:, REGULAR:], n[:, REGULAR:]
     share = total.sum(axis=1, keepdims=True) / np.maximum(n.sum(axis=1, keepdims=True), 1)
-    views = np.where((total - n * share > 0) & (n >= _FEW), 1, -1)
-    views[:, :REGULAR] = 0
-    return views.astype(np.int8)
+    views = np.zeros((len(n), WIDTH), np.int8)
+    views[:, REGULAR:] = np.where((total - n * share > 0) & (n >= _FEW), 1, -1)
+    return views
