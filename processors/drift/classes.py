@@ -37,21 +37,22 @@ class Classes:
         """No class is known. `slots` has by version the number of each class's rate, by bin."""
         return {"slots": {}, "free": [], "next": 0, "rates": self._rates.initial()}
 
-    def watched(self, state: State, bases: Ints, labels: Longs) -> Bools:
-        """Of which versions are classes judged, those among them that show enough for it in `labels` (bases, 32)?"""
-        many = np.flatnonzero((labels[:, REGULAR:] > 0).sum(axis=1) >= FEWEST)
-        known = np.isin(bases, list(state["slots"]))
-        known[many] = True
-        for at in np.flatnonzero(known).tolist():
-            self._enter(state, int(bases[at]), np.flatnonzero(labels[at, REGULAR:] > 0) + REGULAR)
-        return known
+    @staticmethod
+    def several(state: State, bases: Ints, labels: Longs) -> Bools:
+        """Which versions have three classes or more: in `labels`, shape (bases, 32), or before?"""
+        return np.asarray(np.isin(bases, list(state["slots"])) | ((labels[:, REGULAR:] > 0).sum(axis=1) >= FEWEST))
+
+    def enter(self, state: State, bases: Ints, labels: Longs) -> None:
+        """Watch the classes of these versions, those among them that are new in `labels`."""
+        for base, mine in zip(bases.tolist(), labels, strict=True):
+            self._enter(state, base, np.flatnonzero(mine[REGULAR:] > 0) + REGULAR)
 
     def step(  # noqa: PLR0917 - a pane is its bounds and its counts
         self, state: State, bases: Ints, labels: Longs, start: int, end: int, weights: Floats
     ) -> list[tuple[int, int, Change]]:
-        """Take in labels of `watched` versions, shape (bases, 32); returns (version, bin, change) of each that changed.
+        """Take in labels of versions that were entered, shape (bases, 32).
 
-        `weights` are those of a version, which its classes share.
+        Returns (version, bin, change) of each class that changed. `weights` are those of versions: their classes share.
         """
         found = [(slot, at, bin_) for at, base in enumerate(bases.tolist()) for bin_, slot in self._of(state, base)]
         if not found:

@@ -136,7 +136,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
             enough = counts.sum(axis=1) >= self.settings.warmup
             self._detector.adopt(state["drift"], keys[enough], counts[enough])
             for key, mine in zip(keys[enough].tolist(), counts[enough], strict=True):
-                if self._has_classes(context.profile, key):
+                if context.profile.group_base[key] == key and context.profile.task(key) != REGRESSION:
                     self._classes.adopt(state["classes"], key, mine)
         return Verdict(state, sealed={**settling.sealed(state["settling"]), "edges": state["edges"]})
 
@@ -232,10 +232,10 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         bases = profile.group_base[keys[labelled]]
         shares = np.where(bases == keys[labelled], _WHOLE_SHARE, 1.0)
         weights = budget.weights(state["budget"], keys[labelled], budget.models_of(profile, bases), context, shares)
-        several = np.zeros(len(bases), np.bool_)
-        whole = np.flatnonzero([self._has_classes(profile, key) for key in keys[labelled].tolist()])
         counts = settled.labels[labelled]
-        several[whole] = self._classes.watched(state["classes"], keys[labelled][whole], counts[whole])
+        several = (bases == keys[labelled]) & self._classes.several(state["classes"], bases, counts)
+        several[several] = [profile.task(base) != REGRESSION for base in bases[several].tolist()]
+        self._classes.enter(state["classes"], bases[several], counts[several])
         span = settled.start, settled.end
         changes = self._detector.step(
             state["drift"], keys[labelled], counts, *span, np.where(several, weights * _OF_WHOLE, weights)
@@ -250,11 +250,6 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
             if change.kind == "recovered":
                 followed.recovered(state["followed"], change.key)
         return findings
-
-    @staticmethod
-    def _has_classes(profile: Profile, key: int) -> bool:
-        """Is it a whole version, and no regression?"""
-        return int(profile.group_base[key]) == key and profile.task(key) != REGRESSION
 
     @staticmethod
     def _news(state: State, base: int, _: int, change: Change) -> bool:
