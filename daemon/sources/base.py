@@ -16,6 +16,9 @@ from pydantic import BaseModel
 
 from daemon.records import Partition, Polled, Position
 
+MOST_BYTES = 8 * 2**20
+"""About so many bytes of values come with a poll, or one record: the loop looks up from its work in between."""
+
 
 class SourceError(Exception):
     """The source can't be read, and waiting won't help. One line that says what to do; ends the process."""

@@ -12,9 +12,7 @@ from collections.abc import Collection, Iterable
 from itertools import accumulate
 
 from daemon.records import Partition, Run
-
-MOST_BYTES = 8 * 2**20
-"""Bytes of values that are handed out at once, or one record: the loop looks up from its work in between."""
+from daemon.sources.base import MOST_BYTES
 
 
 class Held:

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import IO, cast
 
-from daemon.sources.base import SourceError
+from daemon.sources.base import MOST_BYTES, SourceError
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -38,14 +38,20 @@ class Lines:
         return self._raw.tell()
 
     def read(self, count: int) -> list[bytes]:
-        """The next lines, at most `count`. Raises `SourceError` if the file can't be read or is damaged."""
+        """The next lines, at most `count` and about `MOST_BYTES`.
+
+        Raises `SourceError` if the file can't be read or is damaged.
+        """
         lines: list[bytes] = []
+        room, self.at_end = MOST_BYTES, False
         try:
-            while len(lines) < count:
+            while len(lines) < count and room > 0:
                 line = self._file.readline(self._most + 2)
+                room -= len(line)
                 if line.endswith(b"\n") and not self._begun:
                     lines.append(line[:-1])
                 elif not self._continue(line, lines):
+                    self.at_end = True
                     break
         except (OSError, EOFError, zlib.error) as error:
             after = self.number + len(lines)
@@ -53,7 +59,6 @@ class Lines:
         if self.number == 0 and lines:
             lines[0] = lines[0].removeprefix(_BOM)
         self.number += len(lines)
-        self.at_end = len(lines) < count
         return lines
 
     def skip_to(self, number: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import structlog
 from kafka.consumer.fetcher import Fetcher
+from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 from numba import njit
@@ -103,7 +104,10 @@ class _Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        self._batch._maybe_uncompress()  # noqa: SLF001 - see the module's docstring
+        try:
+            self._batch._maybe_uncompress()  # noqa: SLF001 - see the module's docstring
+        except Exception as error:  # each codec has errors of its own, and kafka-python lets them through
+            raise CorruptRecordError(f"a batch can't be decompressed: {error}") from error
         found = _read(self._batch, self._first)
         if found is None:
             return iter(self._batch)

@@ -15,7 +15,9 @@ from config.streams import Files
 from daemon.envelopes import Consumed, control_line, dump_line
 from daemon.records import Gap, Partition, Polled, Position
 from daemon.sources import Opening, SourceError, sources
+from daemon.sources import lines as lines_of_files
 from daemon.sources.files import FileSource
+from daemon.sources.lines import Lines
 
 Line = tuple[int, bytes | None]
 
@@ -230,6 +232,19 @@ def test_several_files_take_turns(tmp_path: Path) -> None:
     found, polls = read_all(source, 10)
     assert sum(map(len, found.values())) == 3 * 30 - 9 - 8
     assert polls[-1].finished == polls[-1].caught_up == set(polls[0].assigned) | {Partition(n, 0) for n in "abc"}
+
+
+def test_what_is_read_at_once_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A longer line comes alone, none is left out, and the end is known for the end."""
+    monkeypatch.setattr(lines_of_files, "MOST_BYTES", 10)
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(b"12345678\n1234\n" + b"x" * 40 + b"\n1\n2\n")
+    lines, taken = Lines(path, 100), []
+    while not lines.at_end:
+        taken.append(lines.read(9))
+    assert taken == [[b"12345678", b"1234"], [b"x" * 40], [b"1", b"2"]]
+    assert lines.number == 5
+    lines.close()
 
 
 def test_files_of_one_name_are_different_partitions(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -69,6 +70,10 @@ def read(data: bytes, begin: int, *, ours: bool, aborted: Sequence[Any] = ()) ->
             found += part.take(1_000_000)
     except KafkaError as raised:
         error = type(raised).__name__
+    except Exception:
+        if ours:
+            raise
+        error = "CorruptRecordError"  # kafka-python lets the errors of codecs through
     if ours:
         run = run_of(Partition("events", 3), found)
         columns = (run.offsets, run.timestamps, run.keys, run.values, map(list, run.headers))
@@ -87,9 +92,13 @@ def test_batches_are_read_as_kafka_python_reads_them(sent: list[bytes], skipped:
 
 @given(batches(), st.data())
 def test_a_damaged_batch_is_left_to_kafka_python(sent: list[bytes], data: st.DataObject) -> None:
-    """The same records before the damage, the same error, whether or not a checksum would find it."""
+    """The same records before the damage, the same error, whether or not a checksum would find it.
+
+    But for the offset at which a batch begins, which brokers write: below the first it is no offset to read from.
+    """
     whole = bytearray(b"".join(sent))
-    place = data.draw(st.integers(61, len(whole) - 1))
+    begins = list(accumulate(map(len, sent), initial=0))
+    place = data.draw(st.integers(61, len(whole) - 1).filter(lambda at: all(not 0 <= at - b < 8 for b in begins)))
     whole[place] = data.draw(st.integers(0, 255))
     begin = int.from_bytes(sent[0][:8], "big")
     assert read(bytes(whole), begin, ours=True) == read(bytes(whole), begin, ours=False)
