@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,10 +19,19 @@ PAGE = 16_384
 _LOG = 4 * 2**20
 """Bytes of write-ahead log that are folded into the file: SQLite's default, which is told in pages."""
 
+_FREE = "free some space and start again"
+_ALLOW = "make state.path readable and writable for this user, or name another one"
 _REMEDIES = {
     sqlite3.SQLITE_IOERR: "is the disk failing, full, or is there a limit on the size of files (ulimit -f)?",
-    sqlite3.SQLITE_READONLY: "make state.path writable for this user, or name another one",
-    sqlite3.SQLITE_CANTOPEN: "make state.path readable and writable for this user, or name another one",
+    sqlite3.SQLITE_READONLY: _ALLOW,
+    sqlite3.SQLITE_CANTOPEN: _ALLOW,
+}
+_SYSTEMS_REMEDIES = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EACCES: _ALLOW,
+    errno.EPERM: _ALLOW,
+    errno.EROFS: _ALLOW,
 }
 
 
@@ -94,7 +104,7 @@ def translated(path: Path) -> Iterator[None]:
         if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise Damaged(f"{path}: damaged ({error}): restore it from a copy") from error
         if primary == sqlite3.SQLITE_FULL:
-            raise StateError(f"{path}: the disk is full: free some space and start again") from error
+            raise StateError(f"{path}: the disk is full: {_FREE}") from error
         if primary in _REMEDIES:
             raise StateError(f"{path}: {error}: {_REMEDIES[primary]}") from error
         raise StateError(f"{path}: {error}") from error
@@ -106,7 +116,8 @@ def translated_from_system(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StateError(f"{error.filename or path}: {error.strerror}") from error
+        remedy = f": {_SYSTEMS_REMEDIES[error.errno]}" if error.errno in _SYSTEMS_REMEDIES else ""
+        raise StateError(f"{error.filename or path}: {error.strerror}{remedy}") from error
 
 
 def _flush_directory(directory: Path) -> None:

@@ -80,5 +80,5 @@ def test_the_wheel_runs_without_root_on_a_read_only_root(tmp_path: Path) -> None
     assert "state.sqlite" in told.stdout
     assert "readings.ndjson" in told.stdout
     assert "Traceback" not in told.stderr
-    assert f"{ROOT}/state: Read-only file system" in told.stderr
+    assert f"{ROOT}/state: Read-only file system: make state.path readable and writable" in told.stderr
     assert not list(state.iterdir()), "what it wrote went away with its own file system"
