@@ -119,6 +119,11 @@ class Arena:
         self.look()
         self.daemon.start(stop_at)
 
+    def reads(self, seconds: float) -> None:
+        """See `faults.Arena`."""
+        if not self.daemon.wait_until_it_commits(seconds) and self.daemon.pid is not None:
+            self.losses.append(f"it read nothing for {seconds:.0f} s: it said {'; '.join(self.daemon.last_lines)}")
+
     def explanations(self) -> int:
         """See `faults.Arena`."""
         try:

@@ -9,6 +9,7 @@ import pytest
 from daemon.records import Partition, Position
 from daemon.sources import SourceError, company
 from daemon.sources.kafka import KafkaSource
+from daemon.sources.transports import kafka_python
 from tests.broker import Cluster
 from tests.conftest import NewTopic
 from tests.integration.polling import PATIENCE_S, Open, assigned, count, offsets, poll_until
@@ -29,6 +30,30 @@ def test_a_partition_moves_to_another_member_and_back(broker: Cluster, new_topic
     polls = poll_until(source, count(4))
     assert [each for polled in polls for each in polled.assigned] == [gone]
     assert offsets(polls, gone.number) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("transport", ["kafka-python"])
+def test_who_is_not_let_in_asks_again(
+    broker: Cluster,
+    new_topic: NewTopic,
+    open_source: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A broker that keeps us waiting may have forgotten us; a member that is only slow is waited for all the same."""
+    monkeypatch.setattr(kafka_python, "JOIN_MS", 1_000)
+    caplog.set_level("INFO", logger="kafka.coordinator")
+    topic = new_topic(partitions=2)
+    broker.produce(topic, [b"v"] * 3)
+    with broker.consumer(group_id=f"group-{topic}", heartbeat_interval_ms=300) as other:
+        other.subscribe([topic])
+        while len(other.assignment()) < 2:
+            other.poll(200)
+        caplog.clear()
+        source = open_source(topic)
+        poll_until(source, lambda _: sum("(Re-)joining" in record.message for record in caplog.records) >= 4)
+        assert source.positions() == {}
+        poll_until(source, lambda polls: other.poll(50) is not None and assigned(polls))
 
 
 def test_a_restart_under_its_name_waits_for_no_predecessor(
