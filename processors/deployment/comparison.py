@@ -37,8 +37,8 @@ from processors.base import State
 from processors.deployment.served import BINS, LAGS_US
 from processors.detectors import columns, seasons
 from processors.detectors.tilts import MOST_LOG, TILTS, log_ratios
-from processors.durations import DAY_US, HOUR_US
-from processors.rows import Bools, Floats, Ints
+from processors.durations import DAY_US, HOUR_US, MINUTE_US
+from processors.rows import Bools, Floats, Ints, Longs
 
 IDLE, JUDGED, FIRING = range(3)
 """Phases of a version: nothing to compare (yet, or any more), compared, and found worse."""
@@ -47,6 +47,8 @@ _FEWEST = 10
 """Outcomes of the new version that make a block; fewer after an hour."""
 _RARE = 20
 """Where the old version has less than one outcome to so many of the new one, it does not serve the same traffic."""
+_LATELY_US = 10 * MINUTE_US
+"""A version that has not predicted for longer serves no more."""
 _EACH = 2.0
 """Outcomes of the old version for each of the new one, while there are many."""
 _OWN = 0.1
@@ -65,6 +67,7 @@ LAYOUT: columns.Layout = {
     "phase": (np.int8, (), IDLE),
     "before": (np.int32, (), -1),  # the version that it is compared with; -1: retired
     "began": (np.int64, (), -1),
+    "served_at": (np.int64, (), -1),  # when that one predicted last
     "spread": (np.float64, (), 1),
     "rises": (np.float32, (seasons.CELLS,), 1),
     "pool": (np.float64, (BINS, 2), 0),  # errors and outcomes of the old version that are left
@@ -130,11 +133,14 @@ def active(state: State) -> Ints:
     return np.flatnonzero(state["phase"]).astype(np.int32)
 
 
-def gather(state: State, versions: Ints, old: Floats, new: Floats, spread: Floats) -> None:
+def gather(  # noqa: PLR0917 - what a pane brings
+    state: State, versions: Ints, old: Floats, new: Floats, spread: Floats, served_at: Longs
+) -> None:
     """Take in a pane's errors and outcomes of `versions` (`new`) and of those before them, shape (versions, bins, 2).
 
-    `spread` is that of those before them, NaN where it is not known any more.
+    `spread` is that of those before them, NaN where it is not known any more, `served_at` when they predicted last.
     """
+    state["served_at"][versions] = served_at
     state["open"][versions] += np.concatenate([old, new], axis=2)
     state["spread"][versions] = np.where(np.isnan(spread), state["spread"][versions], spread)
 
@@ -213,7 +219,7 @@ def _close(state: State, versions: Ints, effect: Effect, start: int, end: int) -
     late = (end - state["closed_at"][versions] >= HOUR_US)[:, None]
     n_a, n_b = waiting[:, :, 1], waiting[:, :, 3]
     closed = (n_b >= _FEWEST) | (late & (n_b > 0))
-    same = closed & (n_a * _RARE >= n_b)
+    same = closed & (n_a * _RARE >= n_b) & _served(state, versions, start)
     apart = closed & ~same
     left = apart | (late & (n_b == 0))
     state["pool"][versions] += np.where(left[:, :, None], waiting[:, :, :2], 0)
@@ -237,6 +243,11 @@ def _close(state: State, versions: Ints, effect: Effect, start: int, end: int) -
     state["n"][versions] += new[:, :, 1].sum(axis=1)
     spreads = np.where(same, 1 + (spread - 1) * _OWN, spread)
     return _Blocks(old[:, :, 0], old[:, :, 1], new[:, :, 0], new[:, :, 1], same, ratio, spreads)
+
+
+def _served(state: State, versions: Ints, start: int) -> Bools:
+    """In which bins had the versions before still served when the predictions were made whose labels come now?"""
+    return np.asarray(state["served_at"][versions][:, None] + _LATELY_US >= start - LAGS_US)
 
 
 def _soon(state: State, versions: Ints, start: int) -> Bools:

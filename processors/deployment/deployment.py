@@ -185,7 +185,8 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
             return []
         versions, before = versions[told], before[told]
         spread = np.where(before >= 0, served.spread(state["served"], np.maximum(before, 0)), np.nan)
-        comparison.gather(compared, versions, of_before[told], own[told], spread)
+        served_at = np.where(before >= 0, state["served"]["last_at"][np.maximum(before, 0)], -1)
+        comparison.gather(compared, versions, of_before[told], own[told], spread, served_at)
         worse, well = comparison.step(compared, versions, self._effect, context.start, context.end)
         found = [self._found(state, key, "fired", context) for key in worse.tolist()]
         found += [self._found(state, key, "recovered", context) for key in well.tolist()]

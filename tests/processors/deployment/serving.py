@@ -53,8 +53,8 @@ class Serving:
         """The version's number."""
         return self.profile.number("fraud", version)
 
-    def serve(self, panes: int, n: int = 20, lag: int = 0, **rates: Any) -> list[Finding]:
-        """So many panes with `n` outcomes of each version, of the lag's bin.
+    def serve(self, panes: int, n: int = 20, lag: int = 0, gone: str = "", **rates: Any) -> list[Finding]:
+        """So many panes with `n` outcomes of each version, of the lag's bin; one that is `gone` predicts no more.
 
         `rates` are v1=0.1 and so on: error rates, or a function of the pane's start. Returns what was found.
         """
@@ -63,11 +63,12 @@ class Serving:
             keys = np.array([self.number(version[1:]) for version in rates], np.int32)
             error = [rate(self.now) if callable(rate) else rate for rate in rates.values()]
             order = np.argsort(keys)
+            made = np.array([n * (version[1:] != gone) for version in rates], np.int64)
             counts = np.zeros((len(keys), BINS, 4), np.int64)
             counts[:, lag, 0::2] = self._rng.binomial(n, error)[:, None]
             counts[:, lag, 1::2] = n
             none = samples.columns(keys, np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0))
-            summary = Summary(keys[order], {"predicted": np.full(len(keys), n), "counts": counts[order], **none})
+            summary = Summary(keys[order], {"predicted": made[order], "counts": counts[order], **none})
             found += self.pane(summary)
         return found
 

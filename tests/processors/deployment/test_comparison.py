@@ -40,10 +40,11 @@ def test_evidence_has_a_mean_of_at_most_one_while_the_new_version_is_no_worse(ca
     old = np.zeros((VERSIONS, BINS, 2))
     state = _begun(old if canary else _counts(2_000, 0.1))
     keys, unknown = np.arange(VERSIONS, dtype=np.int32), np.full(VERSIONS, np.nan)
+    served = np.full(VERSIONS, DAY_US if canary else -DAY_US)
     for pane in range(12):
         rate = 0.1 * (1.6 if canary and pane % 2 else 1.0)
         new = _counts(15, rate * 1.05)
-        comparison.gather(state, keys, _counts(30, rate) if canary else old, new, unknown)
+        comparison.gather(state, keys, _counts(30, rate) if canary else old, new, unknown, served)
         comparison.step(state, keys, EFFECT, pane * PANE_US, (pane + 1) * PANE_US)
     evidence = state["evidence"].sum(axis=1) / STAKE
     assert evidence.mean() <= 1 + 4 * evidence.std() / VERSIONS**0.5
@@ -58,7 +59,7 @@ def test_log_evidence_is_divided_by_what_outcomes_depend_on_each_other() -> None
         new = np.zeros((VERSIONS, BINS, 2))
         new[:, 0] = 10 * times, 40 * times
         keys = np.arange(VERSIONS, dtype=np.int32)
-        comparison.gather(state, keys, 0 * new, new, np.full(VERSIONS, spread))
+        comparison.gather(state, keys, 0 * new, new, np.full(VERSIONS, spread), np.full(VERSIONS, -DAY_US))
         comparison.step(state, keys, EFFECT, 0, PANE_US)
         grown.append(float(np.log(state["evidence"][0].sum() / STAKE)))
     assert grown[0] == pytest.approx(grown[1], abs=0.05)

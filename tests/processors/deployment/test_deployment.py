@@ -51,6 +51,16 @@ def test_a_bad_version_that_takes_over_is_held_against_the_last_outcomes_of_the_
     assert "before it" in fired.summary
 
 
+def test_labels_of_a_version_that_is_gone_are_not_of_the_same_traffic() -> None:
+    """They come for hours after it was replaced: they are its last outcomes, and it is said so."""
+    serving = Serving()
+    serving.serve(200, lag=2, v1=0.1)
+    serving.serve(110, n=10, lag=2, gone="1", v1=0.1)
+    fired = serving.serve(60, n=10, lag=2, gone="1", v1=0.1, v2=0.35)[0]
+    assert fired.evidence["same_traffic"] < 0.5
+    assert "before it" in fired.summary
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_new_version_as_good_as_the_old_one_is_no_news(seed: int) -> None:
     """Neither as a canary nor in its place, for as long as it is compared."""
