@@ -114,6 +114,7 @@ def _one(name: str, runs: int, seed: int, corpus: Path) -> int:
         from tests.fuzz.targets import SEEDS, TARGETS
     for number, data in enumerate(SEEDS[name]):
         (kept / f"seed-{number}").write_bytes(data)
+        TARGETS[name](data)  # what the first call imports and compiles may take longer than any input
     options = [f"-runs={runs}", f"-seed={seed}", "-max_len=4096", "-timeout=20", "-rss_limit_mb=1500"]
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}/{name}-", str(kept)], TARGETS[name])
     atheris.Fuzz()
