@@ -148,6 +148,7 @@ def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
         with warming.reading_compiled_aside(stop):
             _watch_a_handful(stop, read_by_loop=False)
     _watch_a_handful(stop)
+    warming.load_late()
     log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
 
 
@@ -158,7 +159,6 @@ def _watch_a_handful(stop: Callable[[], bool], *, read_by_loop: bool = True) -> 
         parts = replace(parts, decoder=Decoder({}, warming.Parsed(), parts.clocks, Bounds()))
     with closing(Pipeline(parts)) as pipeline:
         pipeline.run(stop)
-    warming.load_late()
 
 
 def assemble(

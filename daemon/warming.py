@@ -2,7 +2,8 @@
 
 Numba loads a kernel when it is first called: most of a second in all from its cache and half a minute without one,
 which would otherwise hold up the stream in the middle of its first panes. Without a cache a second process compiles
-the loop that reads JSON, the largest by far, while this one compiles all else: `python -m daemon.warming`.
+the loop that reads JSON, the largest by far, and what is called late, while this one compiles all else:
+`python -m daemon.warming`.
 """
 
 from __future__ import annotations
@@ -59,10 +60,11 @@ def reading_compiled_aside(stop: Callable[[], bool]) -> Iterator[None]:
             aside.kill()
 
 
-def _read_handful() -> None:
+def _compile_aside() -> None:
     unloaded.load_numba_without_blas()
     kernel_cache.survive_failures()
     Scanner(Bounds()).scan(list(map(orjson.dumps, _events(0))), Names())
+    load_late()
 
 
 class Handful(Source):
@@ -132,4 +134,4 @@ def _events(pane: int) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    _read_handful()
+    _compile_aside()

@@ -92,8 +92,17 @@ def walk(
     scores = np.full(len(forest), np.nan)
     leaves = np.zeros((len(features), trees, inner + 1), np.int32)
     # Rows of one forest together, and its trees one by one, so that each tree stays in the fastest cache.
-    order = np.argsort(forest, kind="mergesort")
-    start = np.searchsorted(forest[order], np.arange(len(features) + 1))
+    start = np.zeros(len(features) + 1, np.int64)
+    for row in range(len(forest)):
+        if forest[row] >= 0:
+            start[forest[row] + 1] += 1
+    for mine in range(len(features)):
+        start[mine + 1] += start[mine]
+    order, filled = np.empty(start[-1], np.int64), start[:-1].copy()
+    for row in range(len(forest)):
+        if forest[row] >= 0:
+            order[filled[forest[row]]] = row
+            filled[forest[row]] += 1
     for mine in range(len(features)):
         rows = order[start[mine] : start[mine + 1]]
         points = _points(rows, cell_start, cell_end, cell_column, cell_value, columns)
