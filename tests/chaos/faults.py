@@ -138,7 +138,7 @@ def stopped_for_a_moment(arena: Arena, rng: random.Random) -> None:
 
 def stopped_for_long(arena: Arena, rng: random.Random) -> None:
     """SIGSTOP and SIGCONT: the group gives its partitions up, and time passes that must not make them idle."""
-    _stopped(arena, rng.uniform(0, 2), IDLE_AFTER_S + rng.uniform(1, 3))
+    _stopped(arena, 1 + rng.uniform(0, 2), IDLE_AFTER_S + rng.uniform(1, 3))
 
 
 def _stopped(arena: Arena, after: float, seconds: float) -> None:
