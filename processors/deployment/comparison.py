@@ -20,7 +20,7 @@ for each at first, fewer later. Here the old one's are known before the bets are
 long: stopping at the best moment doubles the chance of a false alarm at most.
 
 Measured only (`make bench-deployments`): outcomes that depend on each other. Log evidence is divided by the
-variance ratio D of the old version's panes (`detectors.dispersion`); of its excess over 1 a tenth is taken to be the
+variance ratio D of the old version's panes (`detectors.dispersion`); of its excess over 1 half is taken to be the
 version's own where both had the same traffic.
 
 [1] J. Przyborowski & H. Wilenski (1940), "Homogeneity of results in testing samples from Poisson series", Biometrika.
@@ -51,7 +51,7 @@ _LATELY_US = 10 * MINUTE_US
 """A version that has not predicted for longer serves no more."""
 _EACH = 2.0
 """Outcomes of the old version for each of the new one, while there are many."""
-_OWN = 0.1
+_OWN = 0.5
 _WITHOUT_DAYS_US = 3 * HOUR_US
 """Predictions this long after the new version began are compared across time only if the hours of the day are known."""
 _ENOUGH, _MOST = 2_000, 20_000
