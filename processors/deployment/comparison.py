@@ -54,6 +54,8 @@ _EACH = 2.0
 _OWN = 0.5
 _WITHOUT_DAYS_US = 3 * HOUR_US
 """Predictions this long after the new version began are compared across time only if the hours of the day are known."""
+_HARDLY_KNOWN = 4.0
+"""So many times as much may the old version's errors scatter from then to now while its days are not known."""
 _ENOUGH, _MOST = 2_000, 20_000
 """Outcomes (over D) after which a comparison is over: with a day, and at any rate."""
 _LONGEST_US = 7 * DAY_US
@@ -241,7 +243,8 @@ def _close(state: State, versions: Ints, effect: Effect, start: int, end: int) -
     state["same"][versions] += np.where(same, n_b, 0).sum(axis=1)
     state["known"][versions] += np.where(same[:, :, None], old, 0).sum(axis=1)
     state["n"][versions] += new[:, :, 1].sum(axis=1)
-    spreads = np.where(same, 1 + (spread - 1) * _OWN, spread)
+    days = np.isfinite(state["rises"][versions]).all(axis=1)[:, None]
+    spreads = np.where(same, 1 + (spread - 1) * _OWN, spread * np.where(days, 1.0, _HARDLY_KNOWN))
     return _Blocks(old[:, :, 0], old[:, :, 1], new[:, :, 0], new[:, :, 1], same, ratio, spreads)
 
 

@@ -44,7 +44,7 @@ def test_a_bad_version_that_takes_over_is_held_against_the_last_outcomes_of_the_
     """Nothing is left on the same traffic. Without two days of the hours' usual rates it is provisional."""
     serving = Serving()
     serving.serve(200, v1=0.1)
-    fired = serving.serve(30, n=10, v2=0.35)[0]
+    fired = serving.serve(90, n=10, v2=0.35)[0]
     assert (fired.kind, fired.group.version, fired.action) == ("fired", "2", "rollback")
     assert fired.provisional
     assert fired.evidence["same_traffic"] == 0.0
@@ -129,7 +129,7 @@ def test_the_usual_rise_of_the_day_is_not_held_against_a_version_that_took_over_
         serving = Serving(pane_us=10 * PANE_US)
         serving.now -= serving.now % DAY_US
         serving.serve(known_days * DAY // 10 or 60, n=30, v1=daily if known_days else 0.05)
-        found.append(serving.serve(72 if known_days else 18, n=30, v2=daily if known_days else 0.2))
+        found.append(serving.serve(72 if known_days else 36, n=30, v2=daily if known_days else 0.35))
     assert not found[0]
     assert found[1][0].kind == "fired"
 
@@ -194,7 +194,7 @@ def test_the_version_before_may_retire_while_it_is_compared() -> None:
     serving.serve(200, v1=0.1)
     serving.serve(2, n=10, v2=0.35)
     serving.forget("1")
-    fired = serving.serve(60, n=10, v2=0.35)[0]
+    fired = serving.serve(120, n=10, v2=0.35)[0]
     assert (fired.kind, fired.action) == ("fired", "retrain")
     assert "than v1" in fired.summary
 
@@ -204,7 +204,7 @@ def test_what_served_too_long_ago_is_not_to_be_gone_back_to() -> None:
     serving = Serving()
     serving.serve(200, v1=0.1)
     serving.rest(DAY)
-    fired = serving.serve(60, v2=0.35)[0]
+    fired = serving.serve(90, v2=0.35)[0]
     assert fired.action == "retrain"
     assert "too long" in fired.reason
 
