@@ -142,7 +142,7 @@ def write_dump(path: Path, log: Sequence[Any], lines: Sequence[Mapping[str, Any]
     with path.open("w") as output:
         for line in lines:
             output.write(json.dumps(line) + "\n")
-        for record in log:
+        for record in _together(log):
             whole = {
                 "topic": record.topic,
                 "partition": record.partition,
@@ -153,6 +153,16 @@ def write_dump(path: Path, log: Sequence[Any], lines: Sequence[Mapping[str, Any]
                 "value": _text(record.value),
             }
             output.write(json.dumps(whole) + "\n")
+
+
+def _together(log: Sequence[Any]) -> list[Any]:
+    """Partitions side by side, each in its order: one after the other all their panes would be open at a time."""
+    latest: dict[int, int] = {}
+    keyed = []
+    for record in log:
+        latest[record.partition] = max(latest.get(record.partition, 0), record.timestamp)
+        keyed.append((latest[record.partition], record.partition, record.offset, record))
+    return [record for *_, record in sorted(keyed, key=lambda each: each[:3])]
 
 
 def replay(arena: Arena) -> dict[str, list[bytes]]:
