@@ -10,12 +10,14 @@ import numpy as np
 from processors.base import Action, Finding
 from processors.detectors import onset
 from processors.detectors.bounds import wilson
-from processors.durations import HOUR_US
+from processors.durations import HOUR_US, MINUTE_US
 from processors.profile import GroupKey
 from processors.wording import basis, model_words, moment, percent
 
 _LATELY_US = 6 * HOUR_US
 """A version that served so lately can be gone back to."""
+_SERVES_US = 10 * MINUTE_US
+"""One that served so lately serves still, as far as anybody can tell."""
 _MOSTLY = 0.5
 _SHOWN_Z = 1.96
 
@@ -107,7 +109,7 @@ def _advice(known: Known) -> tuple[Action, str]:
             "how this version was built, and train it anew."
         )
     serves = (
-        "still serves" if known.now - known.served_until <= HOUR_US else f"served until {moment(known.served_until)}"
+        "still serves" if known.now - known.served_until <= _SERVES_US else f"served until {moment(known.served_until)}"
     )
     return "rollback", f"{old} {serves} and errs less: go back to it while this version is looked into."
 
