@@ -16,7 +16,6 @@ from processors.rows import Floats
 VERSIONS = 4_000
 STAKE = 1e-6
 PANE_US = 60_000_000
-RNG = np.random.default_rng(3)
 EFFECT = comparison.Effect(0.005, 0.02)
 
 
@@ -28,23 +27,24 @@ def _begun(lately: Floats) -> State:
     return state
 
 
-def _counts(n: int, rate: float) -> Floats:
+def _counts(rng: np.random.Generator, n: int, rate: float) -> Floats:
     counts = np.zeros((VERSIONS, BINS, 2))
-    counts[:, 0, 0], counts[:, 0, 1] = RNG.binomial(n, rate, VERSIONS), n
+    counts[:, 0, 0], counts[:, 0, 1] = rng.binomial(n, rate, VERSIONS), n
     return counts
 
 
 @pytest.mark.parametrize("canary", [True, False])
 def test_evidence_has_a_mean_of_at_most_one_while_the_new_version_is_no_worse(canary: bool) -> None:
     """At the edge of what matters, whatever the traffic does to both: four standard errors of 4,000 versions."""
+    rng = np.random.default_rng(3)
     old = np.zeros((VERSIONS, BINS, 2))
-    state = _begun(old if canary else _counts(2_000, 0.1))
+    state = _begun(old if canary else _counts(rng, 2_000, 0.1))
     keys, unknown = np.arange(VERSIONS, dtype=np.int32), np.full(VERSIONS, np.nan)
     served = np.full(VERSIONS, DAY_US if canary else -DAY_US)
     for pane in range(12):
         rate = 0.1 * (1.6 if canary and pane % 2 else 1.0)
-        new = _counts(15, rate * 1.05)
-        comparison.gather(state, keys, _counts(30, rate) if canary else old, new, unknown, served)
+        new = _counts(rng, 15, rate * 1.05)
+        comparison.gather(state, keys, _counts(rng, 30, rate) if canary else old, new, unknown, served)
         comparison.step(state, keys, EFFECT, pane * PANE_US, (pane + 1) * PANE_US)
     evidence = state["evidence"].sum(axis=1) / STAKE
     assert evidence.mean() <= 1 + 4 * evidence.std() / VERSIONS**0.5

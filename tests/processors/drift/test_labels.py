@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.processors.panes import DAY_ALARMS, NO_SIGNALS, outcomes, predictions
 
 PANE = 180_000_000
 HOURS = 12
-RNG = np.random.default_rng(11)
+SEED = 11
 
 
 class Stream:
@@ -27,7 +28,8 @@ class Stream:
 
     def __init__(self, count: int = 9_000, growth: float = 1.0) -> None:
         """`growth`: so many times as many a second in the last four hours as before."""
-        place = RNG.random(count) * (8 + 4 * growth)
+        self.rng = np.random.default_rng(SEED)
+        place = self.rng.random(count) * (8 + 4 * growth)
         hours = np.where(place < 8, place, 8 + (place - 8) / growth)
         self.time = np.sort(hours * HOUR_US).astype(np.int64)
         self.changed = self.time >= 8 * HOUR_US
@@ -39,8 +41,8 @@ class Stream:
 
     def classes(self, positive: Any, spread: float = 2.0) -> None:
         """Labels with this share of positives, and scores that tell them apart as ever."""
-        self.label = (RNG.random(len(self.time)) < positive).astype(np.int64)
-        logit = RNG.normal(0, 1, len(self.time)) + spread * (self.label - 0.5)
+        self.label = (self.rng.random(len(self.time)) < positive).astype(np.int64)
+        logit = self.rng.normal(0, 1, len(self.time)) + spread * (self.label - 0.5)
         self.score = 1 / (1 + np.exp(-logit))
         self.answer = (self.score > 0.5).astype(np.int64)
 
@@ -97,14 +99,14 @@ def test_a_class_that_became_more_frequent_asks_for_other_weights() -> None:
     first = run(stream)[0]
     assert (first.kind, first.action) == ("fired", "reweigh")
     assert 0.7 < first.evidence["answers_followed"]["value"] < 1.3
-    assert "class 1 went from 30%" in first.summary or "class 0 went from 70%" in first.summary
+    assert re.search("class (1 went from (29|30|31)|0 went from (69|70|71))%", first.summary)
 
 
 def test_labels_recorded_otherwise_are_to_be_checked_and_none_is_said_to_be_lost() -> None:
     """A third of one class is recorded as the other: as many labels come, and answers are as before."""
     stream = Stream()
     stream.classes(0.5)
-    stream.label = np.where(stream.changed & (RNG.random(len(stream.time)) < 0.5), 0, stream.label)
+    stream.label = np.where(stream.changed & (stream.rng.random(len(stream.time)) < 0.5), 0, stream.label)
     first = run(stream)[0]
     assert first.action == "check_labels"
     assert "lost" not in first.evidence
@@ -124,9 +126,9 @@ def test_a_rare_class_that_vanishes_is_found() -> None:
 def _three(count: int = 30_000) -> Stream:
     """Three classes, of which the last has five in a hundred, and a model that is right nine times in ten."""
     stream = Stream(count)
-    stream.label = RNG.choice(3, len(stream.time), p=[0.55, 0.4, 0.05])
-    right = RNG.random(len(stream.time)) < 0.9
-    stream.answer = np.where(right, stream.label, RNG.integers(0, 3, len(stream.time)))
+    stream.label = stream.rng.choice(3, len(stream.time), p=[0.55, 0.4, 0.05])
+    right = stream.rng.random(len(stream.time)) < 0.9
+    stream.answer = np.where(right, stream.label, stream.rng.integers(0, 3, len(stream.time)))
     return stream
 
 
@@ -161,7 +163,7 @@ def test_a_rare_class_of_several_that_comes_back_is_said_to_be_back() -> None:
 def test_several_classes_that_stay_as_they_are_raise_nothing() -> None:
     """Of ten classes, the rarest with one label in a hundred."""
     stream = Stream(20_000)
-    stream.label = RNG.choice(10, len(stream.time), p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.08, 0.05, 0.04, 0.02, 0.01])
+    stream.label = stream.rng.choice(10, len(stream.time), p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.08, 0.05, 0.04, 0.02, 0.01])
     stream.answer = stream.label
     assert run(stream) == []
 
@@ -169,8 +171,8 @@ def test_several_classes_that_stay_as_they_are_raise_nothing() -> None:
 def test_targets_of_a_regression_that_move_are_found() -> None:
     """By intervals chosen from the first targets; the answers follow, for the model still knows."""
     stream = Stream()
-    stream.label = RNG.normal(100, 10, len(stream.time)) + np.where(stream.changed, 15, 0)
-    stream.answer = stream.label + RNG.normal(0, 4, len(stream.time))
+    stream.label = stream.rng.normal(100, 10, len(stream.time)) + np.where(stream.changed, 15, 0)
+    stream.answer = stream.label + stream.rng.normal(0, 4, len(stream.time))
     first = run(stream)[0]
     assert (first.kind, first.action) == ("fired", "reweigh")
 
@@ -183,7 +185,7 @@ def test_classes_that_are_labelled_later_than_others_raise_nothing(growth: float
     """
     stream = Stream(12_000, growth)
     stream.classes(0.4)
-    slow = RNG.uniform(20 * MINUTE_US, 30 * MINUTE_US, len(stream.time)).astype(np.int64)
+    slow = stream.rng.uniform(20 * MINUTE_US, 30 * MINUTE_US, len(stream.time)).astype(np.int64)
     stream.lag = np.where(stream.label == 1, slow, stream.lag)
     came = stream.time + stream.lag
     arrived = stream.label[(came >= 8 * HOUR_US) & (came < 8.3 * HOUR_US)].mean()
