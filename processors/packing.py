@@ -134,11 +134,9 @@ class _Reader:
 
     def _repeated(self, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
         one = np.frombuffer(self._take(dtype.itemsize), dtype)
-        return (
-            one.repeat(int(np.prod(shape, dtype=np.int64))).reshape(shape)
-            if any(one.tobytes())
-            else np.zeros(shape, dtype)
-        )
+        if not any(one.tobytes()):
+            return np.zeros(shape, dtype)
+        return one.repeat(int(np.prod(shape, dtype=np.int64))).reshape(shape)
 
     def _texts(self, shape: list[int], size: int) -> np.ndarray[Any, Any]:
         count = int(np.prod(shape, dtype=np.int64))

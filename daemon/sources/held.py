@@ -7,9 +7,7 @@ the rest waits here.
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Collection, Iterable
-from itertools import accumulate
 
 from daemon.records import Partition, Run
 from daemon.sources.base import MOST_BYTES
@@ -40,11 +38,9 @@ class Held:
             if most <= 0 or room <= 0:
                 break
             run, begin = self._runs[partition], self._begin[partition]
-            sizes = list(accumulate(map(_size, run.values[begin : begin + most])))
-            count = max(bisect(sizes, room), 1)
-            end = min(begin + count, len(run))
+            end, size = _fitting(run, begin, min(begin + most, len(run)), room)
             taken.append(run.part(begin, end))
-            most, room = most - count, room - (sizes[count - 1] if sizes else 0)
+            most, room = most - (end - begin), room - size
             self._begin[partition] = end
             if end == len(run):
                 self.drop([partition])
@@ -64,5 +60,12 @@ class Held:
             self._begin.pop(partition, None)
 
 
-def _size(value: bytes | None) -> int:
-    return len(value) if value else 0
+def _fitting(run: Run, begin: int, end: int, room: int) -> tuple[int, int]:
+    """Where to end so that values take `room` bytes at most, or are a single one, and what they take."""
+    taken = 0
+    for place in range(begin, end):
+        size = len(run.values[place] or b"")
+        if taken + size > room and place > begin:
+            return place, taken
+        taken += size
+    return end, taken

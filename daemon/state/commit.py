@@ -14,16 +14,13 @@ import orjson
 from daemon.records import Partition, Position
 from daemon.sinks.base import Message
 from daemon.state.digests import digest_of
-from daemon.state.formats import format_of
+from daemon.state.formats import CHUNK, format_of
 from daemon.state.items import Known, Place, sizes_of
 from daemon.state.messages import pack_messages
 from processors.packing import Part
 
 CONTROLS_KEPT = 200_000
 """Control records kept for `vigild dump`; the oldest go first."""
-
-CHUNK = "chunks/"
-"""What begins the name under which the formats of a table of chunks are known."""
 
 Statement = tuple[str, Sequence[Any]]
 

@@ -31,12 +31,16 @@ def _brief(chunk: Any) -> Any:
     return chunk
 
 
+CHUNK = "chunks/"
+"""What begins the name under which the layouts of a table of chunks are known."""
+
 _CHUNKS = ("open", "retained", "relabelled", "waiting", "met", "refs")
+"""The tables there were when layout 2 came: a table that comes later begins with layout 1."""
 
 UPGRADES: Mapping[str, Sequence[Upgrade]] = {
     "alerts": (_silences,),
     "pipeline": (_orders,),
-    **{f"chunks/{table}": (_brief,) for table in _CHUNKS},
+    **{f"{CHUNK}{table}": (_brief,) for table in _CHUNKS},
 }
 """By the name of an item, or `chunks/` and a table of chunks: from 1 to 2, from 2 to 3, and so on."""
 

@@ -26,12 +26,12 @@ import orjson
 
 from daemon.records import Partition, Position
 from daemon.sinks.base import Message
-from daemon.state.commit import CHUNK, Commit, Queued, together
+from daemon.state.commit import Commit, Queued, together
 from daemon.state.digests import intact
 from daemon.state.errors import Damaged, NotThere
 from daemon.state.file import FILE_NAME, connect, translated, translated_from_system
 from daemon.state.file import create as create_file
-from daemon.state.formats import upgraded
+from daemon.state.formats import CHUNK, upgraded
 from daemon.state.items import Known, Place, join, page_digest
 from daemon.state.lock import Lock, check_complete
 from daemon.state.messages import unpack_messages

@@ -66,7 +66,7 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
     """Predictions per pane → events and events per second of each version, and an alert when a model's level breaks."""
 
     consumes = "predictions"
-    code_version = 2
+    code_version = 3
     Settings = VolumeSettings
 
     def __init__(self, settings: VolumeSettings) -> None:
@@ -112,6 +112,10 @@ class Volume(Monitor[VolumeSettings, PredictionRows]):
             state["lags"].pop(name, None)
         _WINDOWS.forget(state["windows"], groups)
         return state
+
+    def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
+        """Version 2 did not keep what passes between a change and its judgement."""
+        return ({**state, "lags": {}}, sealed) if code_version == 2 else None
 
     def _close_blocks(self, state: State, context: Judging) -> list[Finding]:
         """Judge the blocks that ended before this pane, the empty ones among them."""

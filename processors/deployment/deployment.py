@@ -38,7 +38,6 @@ from processors.registry import register
 from processors.rows import Bools, Floats, Ints, Longs
 from processors.slices import BothRows, OutcomeRows
 
-_EFFECT, _LEAST_EFFECT = 0.02, 0.005
 _FEWEST = 50
 """Outcomes of a version from which a new one can be compared with it."""
 _UPDATE_US = HOUR_US
@@ -66,7 +65,7 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
     def __init__(self, settings: DeploymentSettings) -> None:
         super().__init__(settings)
         given = settings.min_effect
-        self._effect = comparison.Effect(given or _LEAST_EFFECT, given or _EFFECT)
+        self._effect = comparison.Effect(given or errors.LEAST_EFFECT, given or errors.EFFECT)
 
     def measure(self, rows: BothRows, profile: Profile, sealed: Any) -> Summary:
         """By (model, version): `predicted`, and `counts` of shape (versions, lags, 4), int64.
@@ -170,10 +169,7 @@ class Deployment(Monitor[DeploymentSettings, BothRows]):
         comparison.begin(state["compared"], key, before, lately, rises, stake, context.start)
         state["names"][key] = context.profile.groups[before].version
         if before < len(state["own"]):
-            longer = np.full(max(len(state["before"]), key + 1), np.nan)
-            longer[: len(state["before"])] = state["before"]
-            longer[key] = state["own"][before]
-            state["before"] = longer
+            state["before"] = errors.put(state["before"], {key: state["own"][before]})
 
     def _compare(self, state: State, keys: Ints, counts: Floats, context: Judging) -> list[Finding]:
         compared = state["compared"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from processors.base import Action, Finding
 from processors.detectors import onset
-from processors.detectors.bounds import wilson
+from processors.detectors.bounds import shown
 from processors.durations import HOUR_US, MINUTE_US
 from processors.profile import GroupKey
 from processors.wording import basis, model_words, moment, percent
@@ -19,7 +19,6 @@ _LATELY_US = 6 * HOUR_US
 _SERVES_US = 10 * MINUTE_US
 """One that served so lately serves still, as far as anybody can tell."""
 _MOSTLY = 0.5
-_SHOWN_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Known:
 def finding(monitor: str, kind: Literal["fired", "updated", "recovered"], known: Known, critical: float) -> Finding:
     """The finding; from a difference of error rates by `critical` on it is critical."""
     (low, high), (low_before, high_before) = (
-        _interval(known.value, known.n),
-        _interval(known.reference, known.n_before),
+        shown(known.value * known.n, known.n),
+        shown(known.reference * known.n_before, known.n_before),
     )
     advice: tuple[Action, str] = ("none", "") if kind == "recovered" else _advice(known)
     evidence: dict[str, Any] = {
@@ -88,11 +87,6 @@ def finding(monitor: str, kind: Literal["fired", "updated", "recovered"], known:
     )
 
 
-def _interval(rate: float, n: float) -> tuple[float, float]:
-    low, high = wilson(np.array([rate * n]), np.array([n]), _SHOWN_Z)
-    return float(low[0]), float(high[0])
-
-
 def _onset(known: Known) -> tuple[int, int]:
     if known.first:
         return known.since, known.since
@@ -103,7 +97,7 @@ def _onset(known: Known) -> tuple[int, int]:
 def _advice(known: Known) -> tuple[Action, str]:
     old = _version(known, known.before)
     if known.served_until is None or known.now - known.served_until > _LATELY_US:
-        when = "long ago" if known.served_until is None else f"{moment(known.served_until)}"
+        when = "long ago" if known.served_until is None else moment(known.served_until)
         return "retrain", (
             f"It errs more than {old} did, but that one served last {when}, too long to go back to unseen: look into "
             "how this version was built, and train it anew."

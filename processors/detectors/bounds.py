@@ -8,6 +8,8 @@ import numpy as np
 
 from processors.rows import Floats
 
+_SHOWN_Z = 1.96
+
 
 def normal_quantile(probability: float) -> float:
     """The standard normal value below which `probability` lies."""
@@ -24,6 +26,12 @@ def wilson(hits: Floats, trials: Floats, z: float) -> tuple[Floats, Floats]:
     spread = z * np.sqrt(np.maximum(hits * (trials - hits) / known, 0) + z * z / 4)
     low, high = (centre - spread) / (known + z * z), (centre + spread) / (known + z * z)
     return np.where(trials > 0, np.clip(low, 0, 1), 0.0), np.where(trials > 0, np.clip(high, 0, 1), 1.0)
+
+
+def shown(hits: float, trials: float) -> tuple[float, float]:
+    """Wilson's 95% interval of one rate, as alerts show it."""
+    low, high = wilson(np.array([hits]), np.array([trials]), _SHOWN_Z)
+    return float(low[0]), float(high[0])
 
 
 def chi2_quantile(z: float, freedom: Floats) -> Floats:

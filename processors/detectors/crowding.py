@@ -31,7 +31,7 @@ import numpy as np
 from processors.base import State
 from processors.detectors import columns, cusum, onset, recovery, reference, seasons
 from processors.detectors.binned import Binned
-from processors.detectors.bounds import normal_quantile, wilson
+from processors.detectors.bounds import normal_quantile, shown, wilson
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
 from processors.detectors.tilts import MOST_LOG
@@ -48,7 +48,6 @@ _LARGEST_BY = 200
 _CHANCE = 3.0
 """Standard deviations that the largest of 32 shares exceeds its expectation by, by chance."""
 _CERTAIN = 1 - 1e-6
-_SHOWN_Z = 1.96
 
 _LAYOUT: columns.Layout = {
     "firing": (np.int8, (), 0),  # 1 + the bin that fires
@@ -167,7 +166,7 @@ class Crowding(Binned):
         hits, n = state["counts"][key][state["firing"][key] - 1], state["counts"][key].sum()
         usual = float(_shares(state["ref"][key])[state["firing"][key] - 1])
         share = float(hits / max(n, 1))
-        low, high = wilson(np.array([hits]), np.array([n]), _SHOWN_Z)
+        low, high = shown(float(hits), float(n))
         since, spread = int(state["since"][key]), float(state["dispersion"][key])
         bounds = None
         if kind != "recovered":
@@ -182,8 +181,8 @@ class Crowding(Binned):
             direction="up",
             value=share,
             reference=usual,
-            low=float(low[0]),
-            high=float(high[0]),
+            low=low,
+            high=high,
             n=round(n),
             since=since,
             provisional=reference.provisional(state, key),

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from processors.base import State
 from processors.detectors import columns, dispersion, onset, reference, seasons
-from processors.detectors.bounds import normal_quantile, wilson
+from processors.detectors.bounds import normal_quantile, shown, wilson
 from processors.detectors.change import Change
 from processors.detectors.tilts import TILTS, log_ratios
 from processors.durations import DAY_US, HOUR_US
@@ -38,8 +38,6 @@ from processors.rows import Bools, Floats, Ints
 _CERTAIN = 1 - 1e-6
 _UNEVEN = 2.0
 """Panes during a run of that much log evidence say nothing of the usual dispersion."""
-
-_SHOWN_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +276,7 @@ class Rates:
         falls = self.direction == "down" or int(state["side"][key]) == 2
         trials = float(state["trials"][key])
         hits = trials - float(state["hits"][key]) if falls else float(state["hits"][key])
-        low, high = wilson(np.array([hits]), np.array([trials]), _SHOWN_Z)
+        low, high = shown(hits, trials)
         usual, rate = float(state["ref"][key, 0] / state["ref"][key].sum()), hits / max(trials, 1)
         before, after = np.array([usual, 1 - usual]), np.array([rate, 1 - rate])
         since, spread = int(state["since"][key]), float(state["dispersion"][key])
@@ -291,8 +289,8 @@ class Rates:
             direction="down" if falls else "up",
             value=hits / trials if trials else float("nan"),
             reference=usual,
-            low=float(low[0]),
-            high=float(high[0]),
+            low=low,
+            high=high,
             n=round(trials),
             since=since,
             onset=bounds,

@@ -20,7 +20,7 @@ import numpy as np
 
 from processors.base import Action, State, Summary
 from processors.detectors import columns
-from processors.detectors.bounds import wilson
+from processors.detectors.bounds import shown
 from processors.detectors.change import Change
 from processors.profile import Profile
 from processors.rows import Bools
@@ -121,8 +121,8 @@ def _opposites(state: State, change: Change) -> bool:
     """Is nearly everything wrong that used to be right: since the onset, or at least of late?"""
     n = max(float(state["fresh_n"][change.key]), 1.0)
     lately = float(state["fresh_hits"][change.key]) / n
-    low, _ = wilson(np.array([lately * n]), np.array([n]), 1.96)
-    told = [(change.value, change.low, change.n), (lately, float(low[0]), n)]
+    low, _ = shown(lately * n, n)
+    told = [(change.value, change.low, change.n), (lately, low, n)]
     enough = _OPPOSITE * (1 - change.reference)
     return change.reference < 0.5 and any(share >= enough and low > 0.5 and n >= _FEW for share, low, n in told)
 
@@ -135,8 +135,8 @@ def _earlier_was_better(state: State, change: Change, profile: Profile) -> Advic
         if n < _FEWEST or int(state["last"][base]) <= change.since:
             continue
         hits = float(state["recent_hits"][base])
-        _, high = wilson(np.array([hits]), np.array([n]), 1.96)
-        if high[0] < change.low:
+        _, high = shown(hits, n)
+        if high < change.low:
             other = model_words(profile.groups[base]).removeprefix(f"Model {own.model} ")
             return Advice(
                 "rollback", f"{other} still serves and errs in {percent(hits / n)} of its outcomes on the same days."

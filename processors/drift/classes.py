@@ -16,6 +16,7 @@ import numpy as np
 from processors.base import State
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
+from processors.distinct import distinct
 from processors.kernels.binning import REGULAR, WIDTH
 from processors.rows import Bools, Floats, Ints, Longs
 
@@ -68,7 +69,7 @@ class Classes:
 
     def calm(self, state: State, bases: Ints) -> Bools:
         """Of which versions does nothing say that a class has changed?"""
-        versions, place = np.unique(bases, return_inverse=True)
+        versions, place = distinct(bases)
         return np.asarray((self._leaning(state, versions) < _LEANS)[place])
 
     def firing(self, state: State) -> Ints:

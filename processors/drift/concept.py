@@ -31,8 +31,6 @@ from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
-_EFFECT, _LEAST_EFFECT = 0.02, 0.005
-"""What does not matter unless somebody said so: of a usual error rate, and of a small one."""
 _COUNTS = ("hits", "n", "binary", "true", "said")
 _SCORES = ("scored", "scored_true", "score", "score_true")
 _SCORE_UNIT = 2**20
@@ -69,8 +67,8 @@ class ConceptDrift(Monitor[ConceptDriftSettings, OutcomeRows]):
         super().__init__(settings)
         self._detector = Rates(
             direction="up",
-            min_effect=settings.min_effect or _EFFECT,
-            least_effect=settings.min_effect or _LEAST_EFFECT,
+            min_effect=settings.min_effect or errors.EFFECT,
+            least_effect=settings.min_effect or errors.LEAST_EFFECT,
             warmup=settings.warmup,
             doubling=True,
         )

@@ -8,6 +8,8 @@ from processors.profile import REGRESSION, UNDECIDED
 from processors.rows import MISSING, Bools, Floats
 from processors.slices import OutcomeRows
 
+EFFECT, LEAST_EFFECT = 0.02, 0.005
+"""Rises that do not matter unless somebody said so: of a usual error rate, and of a small one (absolute)."""
 _TAIL = 0.9
 """A regression errs where it is further off than this share of its version's first outcomes."""
 
@@ -33,12 +35,16 @@ def of(rows: OutcomeRows, scale: Floats | None) -> tuple[Bools, Bools, Floats]:
 
 def with_scales(scale: Floats, full: dict[int, Floats]) -> Floats:
     """The scales, and those of groups that have enough errors now (ascending)."""
-    if not full:
+    return put(scale, {group: errors[int(_TAIL * (len(errors) - 1))] for group, errors in full.items()})
+
+
+def put(scale: Floats, more: dict[int, float]) -> Floats:
+    """The scales, and those of more groups."""
+    if not more:
         return scale
-    longer = np.full(max(len(scale), max(full) + 1), np.nan)
+    longer = np.full(max(len(scale), max(more) + 1), np.nan)
     longer[: len(scale)] = scale
-    for group, errors in full.items():
-        longer[group] = errors[int(_TAIL * (len(errors) - 1))]
+    longer[list(more)] = list(more.values())
     return longer
 
 

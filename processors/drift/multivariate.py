@@ -242,8 +242,8 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
     def _finding(self, kind: Any, base: int, alert: dict[str, Any], change: Change, profile: Profile) -> Finding:
         numbers = features_of(profile, base)
         feature, partner = (profile.series_feature[numbers[alert[name]]] for name in ("feature", "partner"))
-        low, high = alert.get("onset") or (None, None)
-        onset = None if low is None or high is None or kind == "recovered" else (low, high)
+        held = alert.get("onset")
+        onset = None if held is None or kind == "recovered" else (held[0], held[1])
         return replace(change, kind=kind, since=alert["since"], onset=onset).finding(
             self.name,
             "dependence",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from daemon.records import Partition, Position
-from daemon.state import Store, TooNew, commit, formats, schema
+from daemon.state import Store, TooNew, formats, schema
 from daemon.state.inspect import inspect
 from daemon.state.verify import verify
 from processors.packing import pack, unpack
@@ -120,7 +120,7 @@ def test_an_item_of_an_older_layout_is_brought_up_to_date(tmp_path: Path, monkey
     def renamed(tree: Any) -> Any:
         return {"number": tree["value"]}
 
-    monkeypatch.setattr(formats, "UPGRADES", {"clocks": (more, renamed), f"{commit.CHUNK}open": (dict, renamed)})
+    monkeypatch.setattr(formats, "UPGRADES", {"clocks": (more, renamed), f"{formats.CHUNK}open": (dict, renamed)})
     with Store.open(tmp_path) as store:
         loaded = store.load()
         assert unpack(loaded.items["clocks"]) == {"number": 10}

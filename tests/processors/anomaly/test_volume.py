@@ -59,6 +59,18 @@ def test_a_drop_fires_within_half_an_hour_and_recovers() -> None:
     assert "far fewer predictions than usual" in run.findings[0].summary
 
 
+def test_a_drop_that_fired_before_an_upgrade_recovers_after_it() -> None:
+    """The release before kept nothing of when its drop began to be seen."""
+    run = watch(lambda pane: 2.0 if pane >= 12 * HOUR else 10.0, 13 * HOUR)
+    older = {name: value for name, value in run.state.items() if name != "lags"}
+    upgraded = run.monitor.upgrade(older, None, 2)
+    assert upgraded is not None
+    run.state, _ = upgraded
+    for pane in range(13 * HOUR, 20 * HOUR):
+        run.judge(Summary(np.zeros(1, np.int32), {"n": np.array([10])}), pane * PANE, (pane + 1) * PANE)
+    assert kinds(run) == [("fired", "drop"), ("recovered", "drop")]
+
+
 def test_a_surge_fires() -> None:
     """Five times the usual volume."""
     run = watch(lambda pane: 50.0 if pane >= 12 * HOUR else 10.0, 13 * HOUR)
