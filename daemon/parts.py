@@ -66,7 +66,7 @@ class Timing:
     """Further behind the wall clock than this it is catching up."""
     max_wait_s: float = 0.5
     max_records: int = 8_192
-    """Read at once: fewer cost more each (a fifth of reading at 2,048), more hold up what the loop does besides."""
+    """Read at once: fewer cost more each, more hold up what the loop does besides."""
 
 
 @dataclass(frozen=True, slots=True)

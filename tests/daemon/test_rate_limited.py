@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from daemon import telemetry
 from daemon.rate_limited import AGAIN_S, MOST, RateLimited
@@ -57,26 +54,14 @@ def test_lines_without_end_are_not_kept_without_end() -> None:
     assert log.says("of ") == "of "
 
 
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """Vigil's own log; logging is put back as it was afterwards."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    out = io.StringIO()
-    telemetry.configure("info", "json", out)
-    yield out
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-
-
-def test_kafka_python_may_not_fill_the_log(written: io.StringIO) -> None:
+def test_kafka_python_may_not_fill_the_log(own_log: io.StringIO) -> None:
     """What it tells of each try is said once, Vigil's own lines each time; at the level `debug` all of it is."""
     for number in range(100):
         logging.getLogger("kafka.net.manager").error("Connection failed: %s ECONNREFUSED", number)
         logging.getLogger("daemon.sources.kafka").warning("kafka is in trouble")
-    said = [json.loads(line)["logger"] for line in written.getvalue().splitlines()]
+    said = [json.loads(line)["logger"] for line in own_log.getvalue().splitlines()]
     assert (said.count("kafka.net.manager"), said.count("daemon.sources.kafka")) == (1, 100)
-    telemetry.configure("debug", "json", written)
+    telemetry.configure("debug", "json", own_log)
     for _ in range(3):
         logging.getLogger("kafka.net.manager").error("Connection failed")
-    assert written.getvalue().count("Connection failed") == 1 + 3
+    assert own_log.getvalue().count("Connection failed") == 1 + 3
