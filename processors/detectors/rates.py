@@ -13,8 +13,11 @@ happens when panes depend on each other in time, which dividing by D (see `dispe
 The null is composite: r is the reference's upper bound (Wilson, 1 - beta, its trials divided by D) plus `min_effect`;
 few reference trials make it lenient; where the rate follows the hours of the day (see `seasons`) it is the bound of
 the usual rate at this time, if that is higher. The reference is adopted, or grows from a series' own panes (see
-`reference`). Recovery is the same test with the roles swapped (null: the rate is still at least r), started at the
-alarm. The onset is where the evidence last left its floor (the argmin of a CUSUM).
+`reference`). The onset is where the evidence last left its floor (the argmin of a CUSUM).
+
+Recovery is the same test with the roles swapped, started at the alarm. Its null is that the rate is still half-way to
+what it rose to, or more; besides, the rate since it fell must likely be below r (a bound of 95%, looked at in each
+pane: measured, not proved). A proof against r itself takes thousands of outcomes, hours after all is well.
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
 """
@@ -36,6 +39,8 @@ from processors.durations import DAY_US, HOUR_US
 from processors.rows import Bools, Floats, Ints
 
 _CERTAIN = 1 - 1e-6
+_LIKELY_Z = 1.645
+"""One-sided, 95%."""
 _UNEVEN = 2.0
 """Panes during a run of that much log evidence say nothing of the usual dispersion."""
 
@@ -202,22 +207,45 @@ class Rates:
         return [self._fire(state, int(pane.keys[at]), total[at], pane) for at in fired.tolist()]
 
     def _follow(self, state: State, pane: _Pane) -> list[Change]:
-        """The test of firing series, roles swapped: is the rate back below the edge?"""
+        """The test of firing series, roles swapped: has the rate left what it rose to, for where it does not matter?"""
         rows = np.arange(len(pane.keys))
         side = state["side"][pane.keys] - 1
         state["hits"][pane.keys] += pane.hits[rows, side]
         state["trials"][pane.keys] += pane.trials
         edge = 1 - state["edge"][pane.keys]
+        edge[rows, side] = 1 - self._half_way(state, pane.keys, side)
         weight = np.zeros(edge.shape)
         weight[rows, side] = (pane.end - pane.start) / self.recovery_us
         total = self._gather(state, pane, pane.trials[:, None] - pane.hits, edge, weight)[rows, side]
-        well = np.flatnonzero(total >= 1)
+        ended = (total >= 1) & self._usual_again(state, pane.keys, side)
+        well = np.flatnonzero(ended)
         waited = pane.end - state["reported"][pane.keys] >= self.update_us
         if self.doubling:
             waited |= state["trials"][pane.keys] >= 2 * state["reported_trials"][pane.keys]
-        due = np.flatnonzero((total < 1) & waited)
+        due = np.flatnonzero(~ended & waited)
         changes = [self._recover(state, int(pane.keys[at]), float(total[at]), pane) for at in well.tolist()]
         return changes + [self._report(state, int(pane.keys[at]), "updated", 0.0, pane) for at in due.tolist()]
+
+    def _half_way(self, state: State, keys: Ints, side: Ints) -> Floats:
+        """The rate at and above which firing series have not recovered: half-way to what it surely rose to.
+
+        Nothing below the edge; what came since the rate began to fall is left out of what it rose to.
+        """
+        again, misses = state["run_trials"][keys, side], state["run_hits"][keys, side]
+        hits, trials = state["hits"][keys] - (again - misses), state["trials"][keys] - again
+        falls = (self.direction == "down") | (side == 1)
+        ref = state["ref"][keys]
+        usual = np.where(falls, ref[:, 1], ref[:, 0]) / np.maximum(ref.sum(axis=1), 1)
+        rose, _ = wilson(hits, trials, 1.96)
+        return np.asarray(np.maximum(state["edge"][keys, side], (usual + rose) / 2))
+
+    def _usual_again(self, state: State, keys: Ints, side: Ints) -> Bools:
+        """Is the rate since it began to fall likely below the edge?"""
+        trials = state["run_trials"][keys, side]
+        hits = trials - state["run_hits"][keys, side]  # the run is of misses
+        spread = state["dispersion"][keys]
+        _, high = wilson(hits / spread, trials / spread, _LIKELY_Z)
+        return np.asarray(high <= state["edge"][keys, side])
 
     def _gather(self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats) -> Floats:
         """Multiply the pane's evidence in; returns sum M, shape (keys, sides), and keeps the CUSUM's account."""

@@ -135,6 +135,27 @@ def test_evidence_of_a_long_incident_does_not_delay_its_end() -> None:
     assert time_to_recover(3_600) <= 1.5 * time_to_recover(360)
 
 
+def _ends(back: float) -> tuple[int, int]:
+    """Of 40 series that know 0.1 well and then have 0.3: panes in which half are well again at `back`; how many are."""
+    detector, state = Rates(min_effect=0.02), Rates(min_effect=0.02).initial()
+    detector.adopt(state, np.arange(40, dtype=np.int32), np.full(40, 1_000), np.full(40, 10_000))
+    _, changes = stream(detector, [0.3] * 400 + [back] * 1_000, 5, 40, state=state)
+    panes = sorted(change.n // 5 for change in changes if change.kind == "recovered")
+    return (panes[len(panes) // 2] if panes else 0), len(panes)
+
+
+def test_an_incident_is_over_soon_after_the_rate_is_back() -> None:
+    """It must have left what it rose to, not be proved to be below what matters: that takes thousands of outcomes."""
+    panes, well = _ends(0.1)
+    assert well == 40
+    assert panes < 70
+
+
+def test_a_rate_that_is_better_and_still_bad_is_not_well() -> None:
+    """Half-way down is not back: what came since must itself not matter any more."""
+    assert _ends(0.17)[1] <= 2
+
+
 def test_the_reference_takes_in_nothing_from_an_incident() -> None:
     """It is the rate of the healthy panes, before and after."""
     detector = Rates()
