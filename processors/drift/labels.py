@@ -28,17 +28,17 @@ from processors.detectors import budget, columns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.distinct import distinct
-from processors.drift import bins, classes, distances, followed, labelled, samples, settling
+from processors.drift import bins, classes, distances, followed, label_findings, labelled, samples, settling
+from processors.drift.label_findings import Known
 from processors.drift.settling import AGES_US, Settled
 from processors.kernels.binning import WIDTH
 from processors.performance import entries as cube
 from processors.performance.entries import Entries
-from processors.profile import REGRESSION, GroupKey, Profile
+from processors.profile import REGRESSION, Profile
 from processors.registry import register
-from processors.rows import Bools, Floats, Ints
+from processors.rows import Bools, Ints
 from processors.slices import BothRows
 from processors.windows import Due, Windows
-from processors.wording import basis, model_words, percent
 
 _WINDOWS = Windows()
 _WHOLE_SHARE = 4.0
@@ -244,15 +244,19 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
             state["classes"], keys[labelled][several], counts[several], *span, weights[several] * (1 - _OF_WHOLE)
         )
         followed.remember(state["followed"], keys, settled.labels, settled.answers, self._calm(state, keys))
-        findings = [self._finding(state, change, profile) for change in changes]
-        findings += [self._of_class(state, *one, profile) for one in of_classes if self._news(state, *one)]
+        findings = [label_findings.of_all(change, self._known(state, change.key, profile)) for change in changes]
+        findings += [
+            label_findings.of_class(change, bin_, self._known(state, base, profile))
+            for base, bin_, change in of_classes
+            if self._news(state, base, change)
+        ]
         for change in changes:
             if change.kind == "recovered":
                 followed.recovered(state["followed"], change.key)
         return findings
 
     @staticmethod
-    def _news(state: State, base: int, _: int, change: Change) -> bool:
+    def _news(state: State, base: int, change: Change) -> bool:
         """A class that changed is no news where the alert about all of them says so."""
         return change.kind != "fired" or not bool(state["drift"]["firing"][base])
 
@@ -265,49 +269,17 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         reference = self._detector.shares(state["drift"], due.keys)
         return distances.readings(self.name, "labels", made, counts, reference, profile, coverage)
 
-    def _finding(self, state: State, change: Change, profile: Profile) -> Finding:
-        before = self._detector.shares(state["drift"], np.array([change.key], np.int32))[0]
-        counts = change.counts if change.counts is not None else np.zeros(WIDTH)
-        shares, names = counts / max(counts.sum(), 1), bins.names(change.key, profile, state["edges"])
-        most = int(np.argmax(np.abs(shares - before)))
-        moved = f"{names[most]} went from {percent(before[most])} to {percent(shares[most])}"
-        said = _sentence(change, profile.groups[change.key], "labels", moved)
-        return self._told(state, change, "labels", said, before, counts, profile)
-
-    def _of_class(self, state: State, base: int, bin_: int, change: Change, profile: Profile) -> Finding:
-        """One class of several, where all together do not say so."""
-        before = np.nan_to_num(self._detector.shares(state["drift"], np.array([base], np.int32))[0])
-        counts = classes.spread_over(before, bin_, change.value * change.n, change.n)
-        name = bins.names(base, profile, state["edges"])[bin_]
-        moved = f"they went from {percent(change.reference)} to {percent(change.value)} of all"
-        said = _sentence(change, profile.groups[base], f"labels of {name}", moved)
-        series = f"labels/{name.removeprefix('class ')}"
-        return self._told(state, replace(change, key=base), series, said, before, counts, profile)
-
-    def _told(  # noqa: PLR0917 - a change, and what it rests on
-        self, state: State, change: Change, series: str, said: str, before: Floats, counts: Floats, profile: Profile
-    ) -> Finding:
-        shares, names = counts / max(counts.sum(), 1), bins.names(change.key, profile, state["edges"])
-        base = int(profile.group_base[change.key])
-        age = int(state["settling"]["ages"]["age"][base])
-        advice = followed.Advice("none", "", {})
-        if change.kind != "recovered":
-            advice = followed.advise(state["followed"], change.key, base, before, counts, names)
-        far = abs(change.value - change.reference) >= self.settings.critical_effect
-        return change.finding(
-            self.name,
-            series,
-            profile.groups[change.key],
-            said,
-            severity="critical" if far else "warning",
-            action=advice.action,
-            evidence={
-                "moved": distances.most_moved(names.__getitem__, before, shares),
-                "settled_after_s": age // 1_000_000,
-                **advice.evidence,
-            },
-            reason=advice.reason,
-            lag=age,
+    def _known(self, state: State, key: int, profile: Profile) -> Known:
+        base = int(profile.group_base[key])
+        return Known(
+            monitor=self.name,
+            group=profile.groups[key],
+            base=base,
+            usual=self._detector.shares(state["drift"], np.array([key], np.int32))[0],
+            names=bins.names(key, profile, state["edges"]),
+            age=int(state["settling"]["ages"]["age"][base]),
+            followed=state["followed"],
+            critical_effect=self.settings.critical_effect,
         )
 
 
@@ -324,10 +296,3 @@ def _together(due: list[Settled]) -> Summary:
     np.add.at(labels, place, np.concatenate([settled.labels for settled in due]))
     np.add.at(answers, place, np.concatenate([settled.answers for settled in due]).sum(axis=1))
     return Summary(keys.astype(np.int32), {"labels": labels, "answers": answers, "n": labels.sum(axis=1)})
-
-
-def _sentence(change: Change, group: GroupKey, what: str, moved: str) -> str:
-    subject = f"{model_words(group)}: {what}"
-    if change.kind == "recovered":
-        return f"{subject} are again distributed as in the reference ({change.n:,} labels)."
-    return f"{subject} moved: {moved} ({basis(change.n, 'labels of predictions', change.since)})."
