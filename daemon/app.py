@@ -14,7 +14,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import SECTIONED_SOURCES, FileSink, SinkSpec, StdoutSink
-from daemon import kernel_cache, reading, settings, suite, unloaded, warming
+from daemon import called_kernels, kernel_cache, reading, settings, suite, unloaded, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -144,12 +144,20 @@ def replaying(
 def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
+    _make_numba_ready()
+    if not called_kernels.load():
+        _call_every_kernel(stop)
+    log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
+
+
+def _call_every_kernel(stop: Callable[[], bool]) -> None:
     if not warming.reading_is_compiled():
         with warming.reading_compiled_aside(stop):
             _watch_a_handful(stop, read_by_loop=False)
     _watch_a_handful(stop)
     warming.load_late()
-    log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
+    if not stop():
+        called_kernels.note()
 
 
 def _watch_a_handful(stop: Callable[[], bool], *, read_by_loop: bool = True) -> None:
@@ -172,8 +180,7 @@ def assemble(
     alerts: dict[str, Any] | None = None,
 ) -> tuple[Parts, LedgerSaving]:
     """The parts of a pipeline, with the keeper of its ledger's chunks. `alerts` is the saved life of alerts."""
-    unloaded.load_numba_without_blas()  # before the first kernel, which is the decoder's
-    kernel_cache.survive_failures()
+    _make_numba_ready()  # before the first kernel, which is the decoder's
     pane_us = int(config.time.pane)
     of_model = cache(config.for_model)
     clocks = Clocks(settings.lateness(config), int(config.time.max_ahead))
@@ -203,6 +210,12 @@ def assemble(
         control_topic=config.kafka.control if config.kafka is not None else None,
     )
     return parts, saving
+
+
+def _make_numba_ready() -> None:
+    unloaded.load_numba_without_blas()
+    kernel_cache.survive_failures()
+    kernel_cache.load_at_once()
 
 
 def _sinks(config: Config, specs: Any) -> list[Sink]:

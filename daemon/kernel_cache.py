@@ -47,6 +47,18 @@ def survive_failures() -> None:
     Cache.save_overload = _save  # type: ignore[method-assign]  # there is no public way
 
 
+def load_at_once() -> None:
+    """Have numba load what is kept without first making itself ready to compile, which took a tenth of a second.
+
+    What is kept is machine code that needs numba's runtime and nothing else. What isn't is compiled as ever.
+    """
+    from numba.core.caching import Cache
+
+    if Cache.load_overload is not _load:
+        _numbas_load.append(Cache.load_overload)
+        Cache.load_overload = _load  # type: ignore[method-assign]  # there is no public way
+
+
 def keeps(loop: Any) -> bool:
     """Whether a function with `cache=True` was compiled since its source was written."""
     written = Path(loop.py_func.__code__.co_filename).stat().st_mtime
@@ -68,6 +80,8 @@ def writable(folder: Path) -> bool:
 
 _numbas: list[Any] = []
 """Its own `save_overload`, once it was replaced."""
+_numbas_load: list[Any] = []
+"""Its own `load_overload`, likewise."""
 _failed: list[OSError] = []
 """The first failure, which is said; the others are its like."""
 
@@ -81,6 +95,14 @@ def _save(cache: Any, signature: Any, compiled: Any) -> None:
 
             structlog.get_logger(__name__).warning("kernels not kept", place=cache.cache_path, error=error.strerror)
         _failed.append(error)
+
+
+def _load(cache: Any, signature: Any, context: Any) -> Any:
+    from numba.core.runtime.nrt import rtsys
+
+    rtsys.initialize(context)
+    kept = cache._load_overload(signature, context)  # noqa: SLF001 - numba's own, without what it does before
+    return _numbas_load[0](cache, signature, context) if kept is None else kept
 
 
 def _users(environment: MutableMapping[str, str]) -> Path:
