@@ -17,11 +17,14 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 from kafka.net.connection import KafkaConnection
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.frame import KafkaBytes
 
 from config.environment import FromEnvironment
 from config.streams import SECRET_NAME
 
 BOOTSTRAP_MS = 3_000
+_PIECE = 2**18
+"""Bytes that are read from a connection at a time."""
 
 
 def _with_last_words(transport: Any) -> None:
@@ -53,11 +56,42 @@ def _remembering_refusals(connection: Any) -> None:
     connection._sasl_authenticate = authenticated  # noqa: SLF001
 
 
+def _reading_much_at_once(transport: Any) -> None:
+    """Make a transport take what there is in large pieces; kafka-python 3.0.12 asks for 4 KiB at a time.
+
+    Each piece gives the interpreter's lock away and waits to get it back from a loop that is busy.
+    """
+    receive = transport._sock_recv  # noqa: SLF001 - there is no public way
+
+    def received(self: Any) -> tuple[bytes, Exception | None]:
+        try:
+            data = self._sock.recv(_PIECE)
+        except Exception:  # noqa: BLE001 - meets the library when it reads
+            data = b""
+        return (data, None) if data else receive(self)
+
+    transport._sock_recv = received  # noqa: SLF001
+
+
+def _reading_whole(frame: Any) -> None:
+    """Make an answer one copy of what was received; kafka-python 3.0.12 makes two."""
+
+    def read(self: Any, size: int | None = None) -> bytes:
+        start = self._idx
+        self._idx = len(self) if size is None else min(start + size, len(self))
+        with memoryview(self) as whole:
+            return bytes(whole[start : self._idx])
+
+    frame.read = read
+
+
 _refusals: WeakKeyDictionary[Any, KafkaError] = WeakKeyDictionary()
 """By the loop of the client that was refused."""
 _remembering_refusals(KafkaConnection)
 for _transport in (KafkaTCPTransport, KafkaSSLTransport):
     _with_last_words(_transport)
+_reading_much_at_once(KafkaTCPTransport)
+_reading_whole(KafkaBytes)
 
 
 def opened(client: Any, **options: Any) -> Any:
