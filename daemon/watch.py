@@ -24,7 +24,7 @@ from daemon.watched import Budget, Watched
 from processors.base import Finding, Judging, Reading, Summary, Verdict
 from processors.packing import Part, parts, unpack
 from processors.profile import GroupKey, Profile
-from processors.rows import Explanations
+from processors.rows import Explanations, read_texts
 from processors.slices import PredictionRows, of_bases
 
 log = structlog.get_logger()
@@ -283,8 +283,8 @@ class Watch:
             if mine is not None and shows is not None and shows.any():
                 at = np.flatnonzero(shows)
                 few = at[np.argsort(mine.table.key[at], kind="stable")[:EXAMPLES]]
-                ids = [str(each) for each in mine.table.id[few].tolist()]
-                finding = replace(finding, evidence={**finding.evidence, "examples": ids})  # noqa: PLW2901 - with more
+                examples = read_texts(mine.table.id[few])
+                finding = replace(finding, evidence={**finding.evidence, "examples": examples})  # noqa: PLW2901 - with more
             found.append(finding)
         return found
 

@@ -83,7 +83,7 @@ def _describe_array(array: np.ndarray[Any, Any], blobs: list[Part], brief: bool)
                 return {"s": list(array.shape), "e": 1}
             blobs += [bytes(4 * len(found)), b""]
             return {"s": list(array.shape), "z": 0}
-        texts = [text.encode("utf-8", "surrogatepass") for text in found]
+        texts = [text if type(text) is bytes else text.encode("utf-8", "surrogatepass") for text in found]
         lengths = np.fromiter(map(len, texts), np.int32, len(texts))
         blobs += [lengths.tobytes(), b"".join(texts)]
         return {"s": list(array.shape), "z": sum(map(len, texts))}

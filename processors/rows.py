@@ -22,7 +22,8 @@ Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Strings = npt.NDArray[np.object_]
+Strings = npt.NDArray[np.object_] | npt.NDArray[np.bytes_]
+"""Texts, or UTF-8 as it came, of one width or as objects, side by side with texts or not: read by `read_texts`."""
 Index = npt.NDArray[np.integer[Any]] | Bools
 
 # Kinds of a JSON scalar.
@@ -35,6 +36,11 @@ LATE, AHEAD = 1, 2
 def text_hash(text: str, seed: int = 0) -> int:
     """The 64-bit name of a text (XXH3), the same in every process and release."""
     return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed)
+
+
+def read_texts(column: Strings) -> list[str]:
+    """What a column of texts holds."""
+    return [text.decode() if type(text) is bytes else text for text in column.tolist()]
 
 
 class Names:

@@ -18,7 +18,7 @@ from daemon.explain.features import FeatureRows
 from daemon.explain.models import ModelFile, ModelFiles, check_at_start
 from daemon.explain.request import Explained, Request
 from daemon.explain.waiting import Waiting
-from processors.rows import Ints
+from processors.rows import Ints, read_texts
 from processors.sampling import Positions, bottom_k
 from processors.slices import PredictionRows
 
@@ -113,7 +113,7 @@ class Explainer:
             at = every[: settings.samples.get(model, settings.sample)]
             if len(at) and model in self._models:
                 self._feed(rows, group == group[at[0]], (model, version))
-                ids = tuple(table.id[at].tolist())
+                ids = tuple(read_texts(table.id[at]))
                 features = _features(rows, at)
                 self.submit(Request(rows.start, model, version, ids, table.key[at], table.time[at], features))
 

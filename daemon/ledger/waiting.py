@@ -9,7 +9,7 @@ from daemon.ledger.due import Expiry, Waits
 from daemon.ledger.keyed import KeyedRows
 from daemon.ledger.offers import Offer
 from daemon.ledger.retained import LABEL, RANK, standing, texts_in, versions
-from processors.rows import TEXT, Labels, Longs, Names, Refs, Scalars, Strings
+from processors.rows import TEXT, Labels, Longs, Names, Refs, Scalars, Strings, read_texts
 
 LONGEST_ID, LONGEST_TEXT = 64, 256
 """Bytes of an id that are kept, and of a label that is a text; a longer label is known by its hash alone."""
@@ -101,7 +101,7 @@ class WaitingLabels:
 
     def _keep_texts(self, labels: Labels, slots: Longs) -> None:
         rows = self.rows
-        ids = [each.encode("utf-8", "surrogatepass")[:LONGEST_ID] for each in labels.id.tolist()]
+        ids = [each.encode("utf-8", "surrogatepass")[:LONGEST_ID] for each in read_texts(labels.id)]
         said = [b""] * len(ids)
         texts = labels.label.kind == TEXT
         if texts.any():

@@ -42,7 +42,7 @@ from processors.distinct import distinct
 from processors.durations import DAY_US
 from processors.profile import Profile
 from processors.registry import register
-from processors.rows import Floats, Ints
+from processors.rows import Floats, Ints, read_texts
 from processors.slices import PredictionRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
@@ -254,11 +254,12 @@ def _top(place: npt.NDArray[Any], score: Floats, ids: npt.NDArray[Any], keys: in
     first = np.searchsorted(place[order], place[order])
     last = score[order][np.minimum(first + EXAMPLES, len(order)) - 1]
     near = order[(np.arange(len(order)) - first < EXAMPLES) | (score[order] == last)]
-    ranked = sorted(near.tolist(), key=lambda row: (int(place[row]), -float(score[row]), str(ids[row])))
+    named = dict(zip(near.tolist(), read_texts(ids[near]), strict=True))
+    ranked = sorted(named, key=lambda row: (int(place[row]), -float(score[row]), named[row]))
     rank, before = 0, -1
     for row in ranked:
         key = int(place[row])
         rank, before = (rank + 1 if key == before else 0), key
         if rank < EXAMPLES:
-            top_score[key, rank], top_id[key, rank] = score[row], ids[row]
+            top_score[key, rank], top_id[key, rank] = score[row], named[row]
     return top_score, top_id

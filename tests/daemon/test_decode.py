@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daemon.decode import Bounds, Decoded
 from processors.profile.tokens import tokens_of
-from processors.rows import AHEAD, BOOLEAN, MISSING, NUMBER, OTHER, TEXT, text_hash
+from processors.rows import AHEAD, BOOLEAN, MISSING, NUMBER, OTHER, TEXT, read_texts, text_hash
 from tests.daemon.messages import START, decoded, decoder, label, nested, prediction, run, signal
 from tests.integration.fleet import GARBAGE
 
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_refused_with_its_reason(reason: str, message: Any) -> 
     found = decoded(prediction(id="before"), message, prediction(id="after"))
     assert [refusal.reason for refusal in found.refused] == [reason]
     assert found.refused[0].detail
-    assert found.predictions.id.tolist() == ["before", "after"]
+    assert read_texts(found.predictions.id) == ["before", "after"]
     assert found.received == 3
 
 
@@ -118,7 +118,7 @@ def test_one_bad_event_in_a_message_condemns_itself_alone(form: str) -> None:
     if form == "lines":
         events[3] = b"{broken"
     found = decoded(b"[" + b",".join(events) + b"]" if form == "array" else b"\n".join(events))
-    assert found.predictions.id.tolist() == ["r0", "r2", "r4"]
+    assert read_texts(found.predictions.id) == ["r0", "r2", "r4"]
     assert found.predictions.ref.index.tolist() == [0, 2, 4]
     reasons = ["missing_model", "not_an_event" if form == "array" else "not_json"]
     assert [(refusal.index, refusal.reason) for refusal in found.refused] == [(1, reasons[0]), (3, reasons[1])]
@@ -246,7 +246,7 @@ def test_names_may_be_ugly(name: str) -> None:
     """Any text of JSON names a model, an id, a class, a feature or a segment."""
     event = prediction(id=name, model=name, version=name, prediction=name, features={name: name}, segment={name: name})
     found = decoded(event).predictions
-    assert found.id.tolist() == [name]
+    assert read_texts(found.id) == [name]
     assert found.names.text(int(found.model[0])) == name
 
 
@@ -261,7 +261,7 @@ def test_empty_arrays_and_blank_lines_hold_no_events() -> None:
     found = decoded(
         b"[]", b'{"type":"label","id":"a","model":"m","label":1}\n\n{"type":"label","id":"b","model":"m","label":1}\n'
     )
-    assert (found.received, found.labels.id.tolist(), found.labels.ref.index.tolist()) == (2, ["a", "b"], [0, 1])
+    assert (found.received, read_texts(found.labels.id), found.labels.ref.index.tolist()) == (2, ["a", "b"], [0, 1])
 
 
 def test_too_large_and_too_many_are_refused_as_a_whole() -> None:
@@ -287,7 +287,7 @@ def test_whole_numbers_serve_as_names() -> None:
     numbers, texts = (
         decoded(prediction(id=i, model=m, version=v)).predictions for i, m, v in ((17, 4, 3), ("17", "4", "3"))
     )
-    assert numbers.id.tolist() == texts.id.tolist() == ["17"]
+    assert read_texts(numbers.id) == read_texts(texts.id) == ["17"]
     for column in ("key", "model", "version"):
         assert getattr(numbers, column).tolist() == getattr(texts, column).tolist()
 
@@ -327,7 +327,7 @@ def test_feature_values_of_any_kind_are_taken() -> None:
 def test_of_a_name_that_stands_twice_the_last_value_holds() -> None:
     """Duplicate keys of an object are no error in JSON; here as in Python the last one holds."""
     found = decoded(b'{"type":"label","id":"x","id":"y","model":"m","label":0,"label":1}')
-    assert (found.labels.id.tolist(), found.labels.label.numbers().tolist()) == (["y"], [1.0])
+    assert (read_texts(found.labels.id), found.labels.label.numbers().tolist()) == (["y"], [1.0])
 
 
 def test_absent_and_null_are_the_same_where_a_field_is_optional() -> None:

@@ -16,7 +16,7 @@ from daemon.clocks import Clocks
 from daemon.codecs import codecs
 from daemon.decode import Bounds, Decoded, Decoder
 from daemon.records import Partition, Run
-from processors.rows import NUMBER, TEXT, Cells, Names, Scalars, Table
+from processors.rows import NUMBER, TEXT, Cells, Names, Scalars, Table, read_texts
 from tests.fuzz.choices import Choices, document, message
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +157,8 @@ def _told(table: Any) -> Any:
         return {name: _told(getattr(table, name)) for name in table._columns()}
     if isinstance(table, Names):
         return None
+    if table.dtype.kind in "OS":
+        return read_texts(table)
     return [str(value) for value in table.tolist()] if table.dtype.kind == "f" else np.asarray(table).tolist()
 
 

@@ -30,6 +30,7 @@ from daemon.decode.scanning.events import (
     Limits,
     scan,
 )  # fmt: skip
+from daemon.decode.scanning.ids import read
 from daemon.decode.scanning.words import Words
 from daemon.scalars import LONGEST_TEXT
 from processors.rows import TEXT, Bools, Bytes, Cells, Floats, Hashes, Longs, Names, Scalars, Strings, Table
@@ -52,8 +53,9 @@ class Events(Table):
     ts: Longs
     model: Hashes
     version: Hashes
+    key: Hashes
     id: Strings
-    """As bytes."""
+    """See `ids.read`."""
     answer: Scalars
     """The prediction or label."""
     score: Floats
@@ -62,12 +64,6 @@ class Events(Table):
     proba: Cells
     segments: Cells
     attributions: Cells
-
-    def texts(self) -> Strings:
-        """The ids as texts."""
-        array = np.empty(len(self.id), object)
-        array[:] = list(map(bytes.decode, self.id))
-        return array
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ class Scanned:
         none, hashes, floats, cells = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0), Cells.empty(0)
         ids, answers = np.empty(0, object), Scalars.missing(0)
         events = Events(
-            none, none, none, none, hashes, hashes, ids, answers, floats, floats, cells, cells, cells, cells
+            none, none, none, none, hashes, hashes, hashes, ids, answers, floats, floats, cells, cells, cells, cells
         )
         return cls(np.zeros(messages, np.bool_), events)
 
@@ -117,7 +113,11 @@ class Scanner:
         np.cumsum(sizes, out=cuts[1:])
         taken = np.zeros(len(messages), np.bool_)
         count = self._scan(np.frombuffer(data, np.uint8), cuts, taken)
-        return self._found(data, count, taken, names) if count > 0 else Scanned.nothing(len(messages))
+        return (
+            self._found(np.frombuffer(data, np.uint8), count, taken, names)
+            if count > 0
+            else Scanned.nothing(len(messages))
+        )
 
     def _scan(self, data: Bytes, cuts: Longs, taken: Bools) -> int:
         """Fill the columns; the words begin anew where there is no room for more of them."""
@@ -135,20 +135,20 @@ class Scanner:
         taken[:] = False
         return 0
 
-    def _found(self, data: bytes, count: int, taken: Bools, names: Names) -> Scanned:
+    def _found(self, data: Bytes, count: int, taken: Bools, names: Names) -> Scanned:
         whole, numbers, words = self._room.whole[:count], self._room.numbers[:count], self._words
-        used = np.unique(whole[:, LAYOUT : LAYOUT + len(MAPPINGS)])
+        used = self._layouts(whole)
         words.tell(names, used.tolist())
-        ids = np.empty(count, object)
-        bounds = zip(whole[:, ID_BEGIN].tolist(), whole[:, ID_END].tolist(), strict=True)
-        ids[:] = [data[begin:end] for begin, end in bounds]
+        model = words.hashes[whole[:, MODEL]]
+        ids, keys = read(data, whole[:, ID_BEGIN], whole[:, ID_END], model)
         events = Events(
             whole[:, MESSAGE].copy(),
             whole[:, INDEX].copy(),
             whole[:, KIND].copy(),
             whole[:, TIME].copy(),
-            words.hashes[whole[:, MODEL]],
+            model,
             words.hashes[whole[:, VERSION]],
+            keys,
             ids,
             self._answers(whole, numbers),
             numbers[:, SCORE].copy(),
@@ -160,6 +160,13 @@ class Scanner:
             again = words.repeats[whole[:, LAYOUT : LAYOUT + len(MAPPINGS)]].any(axis=1)
             return found.without(np.unique(events.record[again]))
         return found
+
+    def _layouts(self, whole: Longs) -> Longs:
+        """The layouts that events have, by number."""
+        seen = np.zeros(len(self._words.layouts), np.bool_)
+        for column in range(LAYOUT, LAYOUT + len(MAPPINGS)):
+            seen[whole[:, column]] = True
+        return np.flatnonzero(seen)
 
     def _answers(self, whole: Longs, numbers: Floats) -> Scalars:
         """Predictions and labels in the canonical form of classes."""

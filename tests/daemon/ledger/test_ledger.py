@@ -22,7 +22,7 @@ from daemon.ledger.open_panes import kept_at
 from daemon.ledger.saving import LedgerSaving
 from daemon.state.store import Store
 from processors.packing import unpack
-from processors.rows import CORRECTION, FIRST, TEXT, Scalars, text_hash
+from processors.rows import CORRECTION, FIRST, TEXT, Scalars, read_texts, text_hash
 from tests.daemon.ledger.driving import BEGIN, LATENESS, MINUTE, PANE, Drive, Log, Memory, balanced, new_ledger
 from tests.daemon.ledger.model import Model, Rules, changes_of, measured, values
 from tests.daemon.messages import label, prediction, run
@@ -171,7 +171,7 @@ def words(closed: Closed) -> list[dict[str, Any]]:
             | {
                 "model": names.text(int(table.model[row])),
                 "version": names.text(int(table.version[row])),
-                "id": table.id[row],
+                "id": read_texts(table.id[[row]])[0],
                 "label": names.text(int(table.label.bits[row])),
                 "prediction": names.text(int(table.prediction.bits[row])),
                 "score": float(table.score[row]),
