@@ -25,6 +25,9 @@ BOUNDS = Bounds(message_bytes=20_000, events=12, depth=16, cells=20)
 WALLS = (None, (START_MS + 50_000) * 1000)
 RECORD_STAMPS = (START_MS, -1, START_MS + 5_000, START_MS + 10**11, 0, 2**63 - 1, -(2**63))
 EVENTS = Partition("events", 0)
+CODECS = codecs()
+REGISTRY = app.registry()
+"""As above found once: looking through folders for each input would take a good part of the time."""
 
 
 def decoding(data: bytes) -> None:
@@ -33,7 +36,7 @@ def decoding(data: bytes) -> None:
     The same whether ordinary events are scanned or not, and whatever is read together.
     """
     choices = Choices(data)
-    codec = choices.of(sorted(codecs()))
+    codec = choices.of(list(CODECS))
     wall, event_clock, apart = choices.of(WALLS), bool(choices.number(2)), choices.number(4) == 0
     values, timestamps = [], []
     for _ in range(1 + choices.number(4)):
@@ -59,12 +62,12 @@ def loading(data: bytes) -> None:
     else:
         text = choices.rest().decode("utf-8", "replace")
     try:
-        config = parse(text, {"A": "1", "VIGIL_LOG__LEVEL": "info"}, app.registry(), source_required=False)
+        config = parse(text, {"A": "1", "VIGIL_LOG__LEVEL": "info"}, REGISTRY, source_required=False)
     except ConfigError as error:
         problems = list(map(str, error.problems))
     else:
         problems = ["none"]
-        parse(redacted_yaml(config).replace("'***'", "null"), {}, app.registry(), source_required=False)
+        parse(redacted_yaml(config).replace("'***'", "null"), {}, REGISTRY, source_required=False)
         assert len(config_hash(config)) == 12
     assert problems
     assert not any("\n" in problem for problem in problems)
@@ -110,7 +113,7 @@ _WORDS = (
 
 
 def _decoder(codec: str, *, event_clock: bool, scans: bool = True) -> Decoder:
-    kind = codecs()[codec]
+    kind = CODECS[codec]
     chosen: Any = kind if scans else type(kind.__name__, (kind,), {"plain": False})
     return Decoder({}, chosen(), Clocks(10_000_000, 300_000_000), BOUNDS, event_clock=event_clock)
 
