@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from daemon.kafka_client import opened
+from daemon.sources.transports.joining import join_persistently
 
 _GONE_S = 120.0
 """How long a topic may take to go."""
@@ -37,6 +38,8 @@ class Cluster:
     def consumer(self, **settings: Any) -> Iterator[Any]:
         """A consumer that commits nothing, and is gone afterwards."""
         consumer = opened(KafkaConsumer, **self._reached(), enable_auto_commit=False, **settings)
+        if "group_id" in settings:
+            join_persistently(consumer)
         try:
             yield consumer
         finally:

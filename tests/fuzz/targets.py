@@ -93,6 +93,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     ),
     "loading": (
         bytes(40), bytes(range(256)), b"\x00kafka: {brokers: a, topics: b}\nlimits: {depth: 5}\n",
+        b"\x00detectors: [{river: drift.KSWIN, series: a}, {river: metrics.F1, series: b}]",
         b"\x00files: {paths: [a]}\nmodels:\n  m: &a {task: binary}\n  n: *a\n", b"\x00redact: {features: ['*']}\n",
     ),
     "telling_time": (

@@ -35,14 +35,16 @@ def options(transport: str, ours: Mapping[str, Any]) -> dict[str, Any]:
     return {renamed.get(name, name).replace("_", "."): value for name, value in ours.items()}
 
 
-def poll_until(source: KafkaSource, enough: Callable[[list[Polled]], object], at_once: int = 1_000) -> list[Polled]:
+def poll_until(
+    source: KafkaSource, enough: Callable[[list[Polled]], object], at_once: int = 1_000, max_wait_s: float = 0.3
+) -> list[Polled]:
     """Poll until it is enough; raises `TimeoutError` if it never is."""
     polls: list[Polled] = []
     give_up = time.monotonic() + PATIENCE_S
     while not enough(polls):
         if time.monotonic() > give_up:
             raise TimeoutError(f"not enough came: {polls[-1:]}")
-        polls.append(source.poll(0.3, at_once))
+        polls.append(source.poll(max_wait_s, at_once))
     return polls
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
+from kafka.coordinator.consumer import ConsumerCoordinator
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from daemon.records import Partition, Position
 from daemon.sources import SourceError, company
 from daemon.sources.kafka import KafkaSource
-from daemon.sources.transports import kafka_python
+from daemon.sources.transports import confluent, joining
 from tests.broker import Cluster
 from tests.conftest import NewTopic
 from tests.integration.polling import PATIENCE_S, Open, assigned, count, offsets, poll_until
@@ -32,7 +36,6 @@ def test_a_partition_moves_to_another_member_and_back(broker: Cluster, new_topic
     assert offsets(polls, gone.number) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("transport", ["kafka-python"])
 def test_who_is_not_let_in_asks_again(
     broker: Cluster,
     new_topic: NewTopic,
@@ -41,19 +44,67 @@ def test_who_is_not_let_in_asks_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A broker that keeps us waiting may have forgotten us; a member that is only slow is waited for all the same."""
-    monkeypatch.setattr(kafka_python, "JOIN_MS", 1_000)
+    monkeypatch.setattr(joining, "JOIN_MS", 1_000)
+    monkeypatch.setattr(confluent, "JOIN_S", 1.0)
     caplog.set_level("INFO", logger="kafka.coordinator")
     topic = new_topic(partitions=2)
     broker.produce(topic, [b"v"] * 3)
-    with broker.consumer(group_id=f"group-{topic}", heartbeat_interval_ms=300) as other:
+    with broker.consumer(group_id=f"group-{topic}", heartbeat_interval_ms=300) as other, capture_logs() as said:
         other.subscribe([topic])
         while len(other.assignment()) < 2:
             other.poll(200)
         caplog.clear()
         source = open_source(topic)
-        poll_until(source, lambda _: sum("(Re-)joining" in record.message for record in caplog.records) >= 4)
+        poll_until(source, lambda _: _tries(caplog, said) >= 3)
         assert source.positions() == {}
+        monkeypatch.undo()
         poll_until(source, lambda polls: other.poll(50) is not None and assigned(polls))
+
+
+def _tries(kafka_python_said: pytest.LogCaptureFixture, said: Sequence[EventDict]) -> int:
+    """How often a source asked to be let in: it says so by kafka-python's log, or by ours."""
+    theirs = sum("(Re-)joining" in record.message for record in kafka_python_said.records)
+    ours = [each for each in said if each["event"] == "not let into the consumer group, joining again"]
+    return theirs + len(ours)
+
+
+@pytest.mark.parametrize("transport", ["kafka-python"])
+def test_a_join_that_outlasts_a_poll_is_taken_in(
+    broker: Cluster, new_topic: NewTopic, open_source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leads the group deals partitions that were added, and hears of its own also if that took a while."""
+    deal = ConsumerCoordinator._perform_assignment
+
+    def slowly(coordinator: ConsumerCoordinator, *dealt: object) -> object:
+        time.sleep(0.8)
+        return deal(coordinator, *dealt)
+
+    topic = new_topic()
+    broker.produce(topic, [b"v"] * 3)
+    source = open_source(topic, consumer={"metadata_max_age_ms": 500})
+    poll_until(source, count(3))
+    monkeypatch.setattr(ConsumerCoordinator, "_perform_assignment", slowly)
+    with broker.admin() as admin:
+        admin.create_partitions({topic: 2})
+    broker.produce(topic, [b"v"] * 3, partition=1)
+    assert offsets(poll_until(source, count(3)), 1) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("transport", ["kafka-python"])
+def test_what_the_group_decided_between_two_polls_counts(
+    broker: Cluster, new_topic: NewTopic, open_source: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has much else to do joins as well: asking anew, all others would have to join again."""
+    caplog.set_level("INFO", logger="kafka.coordinator")
+    topic = new_topic()
+    source = open_source(topic)
+
+    def later(_: object) -> bool:
+        time.sleep(0.2)
+        return bool(source.positions())
+
+    poll_until(source, later, max_wait_s=0.001)
+    assert sum("Successfully joined" in record.message for record in caplog.records) == 1
 
 
 def test_a_restart_under_its_name_waits_for_no_predecessor(

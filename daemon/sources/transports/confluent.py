@@ -37,6 +37,8 @@ ANSWER_S = 5.0
 """How long to wait for what everything else waits for."""
 END_S = 0.5
 """How long to wait for where partitions end."""
+JOIN_S = 30.0
+"""How long to wait for our partitions before joining the group once more."""
 FENCED_AGAIN_S = 60.0
 """Fenced out twice within this time we give way to another process."""
 _SILENT = {ck.KafkaError._TIMED_OUT, ck.KafkaError._TRANSPORT, ck.KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
@@ -63,6 +65,8 @@ class Confluent(Transport):
         self._fenced = False
         """Whether this consumer is of no use any more and the next `fetch` is to open another."""
         self._fenced_at = -FENCED_AGAIN_S
+        self._joining_since: float | None = None
+        """Since when we wait for the group to say which partitions are ours; None while we know."""
         self._untold: int | None = None
         """The error with which the group's offsets were refused last, if they were."""
 
@@ -100,6 +104,7 @@ class Confluent(Transport):
             **REQUIRED,
         }
         self._consumer = opened(ck.Consumer, options | {"on_commit": self._on_commit})
+        self._joining_since = time.monotonic()
         with self._translated():
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -114,6 +119,7 @@ class Confluent(Transport):
             messages = self._consumer.consume(1, max_wait_s)
             if messages and most > 1:
                 messages += self._consumer.consume(most - 1, 0.0)
+        self._ask_again_to_join()
         found: dict[tuple[str, int], list[Any]] = {}
         others = []
         for message in messages:
@@ -198,17 +204,17 @@ class Confluent(Transport):
     def _on_assign(self, consumer: Any, assigned: list[Any]) -> None:
         """Nothing is fetched until the source has found where to go on: it says so with `start`."""
         consumer.assign([])
-        self._next, self._stopped = {}, set()
+        self._next, self._stopped, self._joining_since = {}, set(), None
         self._decided.append(Decision(frozenset(map(_ours, assigned)), self._lost))
         self._lost = frozenset()
 
     def _on_revoke(self, consumer: Any, revoked: list[Any]) -> None:
         """What this means is known when the new assignment is."""
-        self._next, self._stopped = {}, set()
+        self._next, self._stopped, self._joining_since = {}, set(), time.monotonic()
 
     def _on_lost(self, consumer: Any, lost: list[Any]) -> None:
         self._lost |= {_ours(each) for each in lost}
-        self._next, self._stopped = {}, set()
+        self._next, self._stopped, self._joining_since = {}, set(), time.monotonic()
 
     def _on_error(self, error: Any) -> None:
         self._wrong.append(self._translation(error))
@@ -223,8 +229,22 @@ class Confluent(Transport):
         if self._untold != before:
             log.warning("offsets not told to kafka", error=error.str())
 
+    def _ask_again_to_join(self) -> None:
+        """Join anew if the group kept us waiting for `JOIN_S`, though the brokers answer.
+
+        librdkafka waits for `max.poll.interval.ms`, five minutes, and can't be told otherwise. So long a broker that
+        was killed (4.1.1) may wait for members that are no more; one that asks again is let in at once. Where there
+        are others that are only slow, a member under the same name takes its own place and the group waits on.
+        """
+        if self._joining_since is None or time.monotonic() - self._joining_since < JOIN_S:
+            return
+        self._joining_since = time.monotonic()  # not before as long again, whatever comes of it
+        others = self.others()
+        log.warning("not let into the consumer group, joining again", group=self._settings.group, others=others)
+        self._join_again()
+
     def _join_again(self) -> None:
-        """Open another consumer in place of one that was fenced out. What it had is lost: back to the last commit."""
+        """Open another consumer in place of this one. What it had is lost: back to the last commit."""
         self._lost |= self._next.keys()
         self._next, self._stopped = {}, set()
         self._close_consumer()

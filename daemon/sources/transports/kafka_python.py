@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.coordinator.base import JoinGroupRequest
 from kafka.errors import (
     CoordinatorNotAvailableError,
     KafkaError,
@@ -30,6 +29,7 @@ from daemon.records import Partition, Position, Run
 from daemon.sources.base import SourceError
 from daemon.sources.resumption import Extent
 from daemon.sources.transports.base import Decision, End, OutOfRange, Transport, Trouble
+from daemon.sources.transports.joining import join_persistently
 from daemon.sources.transports.record_batches import columnar, run_of
 
 log = structlog.get_logger(__name__)
@@ -49,8 +49,6 @@ ANSWER_MS = 5_000
 """How long to wait for what everything else waits for."""
 END_MS = 500
 """An answer about ends may wait behind a fetch on the same connection, so at most `fetch_max_wait_ms`."""
-JOIN_MS = 30_000
-"""How long to wait to be let into the group before asking once more."""
 NO_ID = str(UUID(int=0))
 
 
@@ -86,7 +84,7 @@ class KafkaPython(Transport):
         with _translated():
             self._consumer = opened(KafkaConsumer, **self._options())
             columnar(self._consumer)
-            _ask_again_to_join(self._consumer)
+            join_persistently(self._consumer)
             self._listener.consumer = self._consumer
             # kafka-python 3.0.12 doesn't hand the option on: a topic that was deleted would be made again by asking
             self._consumer._cluster.config["allow_auto_create_topics"] = False  # noqa: SLF001 - there is no public way
@@ -241,33 +239,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pytho
     def taken(self) -> Iterator[Decision]:
         while self._noted:
             yield self._noted.popleft()
-
-
-def _ask_again_to_join(consumer: Any) -> None:
-    """Bound the time that a consumer waits for an answer to its request to join the group.
-
-    kafka-python 3.0.12 waits for `max_poll_interval_ms`, five minutes, in which nothing is read: so long a broker may
-    keep it waiting for other members. One that was killed (4.1.1) may wait for members that are no more, and lets us
-    in at once when asked again; where there are others, asking again changes nothing.
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way
-    coordinator._manager = _Impatient(coordinator._manager)  # noqa: SLF001 - as above
-
-
-class _Impatient:
-    """kafka-python's manager of connections, but for how long an answer to JoinGroup is waited for."""
-
-    def __init__(self, manager: Any) -> None:
-        self._manager = manager
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._manager, name)
-
-    def send(self, request: Any, node_id: Any = None, request_timeout_ms: float | None = None) -> Any:
-        """Send a request. The IO thread calls it, as it does everything of the coordinator's."""
-        if isinstance(request, JoinGroupRequest):
-            request_timeout_ms = min(request_timeout_ms or JOIN_MS, JOIN_MS)
-        return self._manager.send(request, node_id=node_id, request_timeout_ms=request_timeout_ms)
 
 
 def _put(answer: Future[Answer], question: Callable[[Any], Answer], admin: Any) -> None:
