@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import structlog
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 from numba import njit
@@ -88,7 +88,12 @@ class _Batches:
         self._records, self._first = records, first
 
     def next_batch(self) -> Any:
-        batch = self._records.next_batch()
+        try:
+            batch = self._records.next_batch()
+        except KafkaError:
+            raise
+        except Exception as error:  # a length that is wrong, which no checksum covers
+            raise CorruptRecordError(f"a batch can't be told from the next: {error}") from error
         if type(batch) is not DefaultRecordBatch or batch.is_control_batch:
             return batch
         return _Batch(batch, self._first)

@@ -104,6 +104,16 @@ def test_a_damaged_batch_is_left_to_kafka_python(sent: list[bytes], data: st.Dat
     assert read(bytes(whole), begin, ours=True) == read(bytes(whole), begin, ours=False)
 
 
+def test_a_batch_that_says_it_is_shorter_than_its_head_is_damaged() -> None:
+    """No checksum covers the length of a batch, and what is cut by it is no batch; the one before it was read."""
+    whole = bytearray(b"".join(batch([(place, 1_000, None, b"v", [])]) for place in range(3)))
+    second = len(whole) // 3
+    whole[second + 8 : second + 12] = (14).to_bytes(4, "big")
+    rows, error, _ = read(bytes(whole), 0, ours=True)
+    assert [row[0] for row in rows] == [0]
+    assert error == "CorruptRecordError"
+
+
 @given(batches(), st.data())
 def test_what_locates_records_stands_any_bytes(sent: list[bytes], data: st.DataObject) -> None:
     """With the checksum made right again, so that the damage gets as far as the loop itself."""
