@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from daemon.envelopes import (
     MOST_ITEMS,
     Consumed,
     canonical,
+    cloud_event,
     control_line,
     dead_letter,
     dead_letter_message,
@@ -27,6 +29,7 @@ from daemon.envelopes import (
     plain,
     reading_message,
     shortened,
+    subject_of,
 )
 from processors.base import Reading
 from processors.profile import GroupKey
@@ -155,6 +158,25 @@ def test_the_keys_of_a_reading_ascend(details: dict[str, Any]) -> None:
     """So the same reading is the same bytes, whatever order its details were put in."""
     value = reading_message(_reading(details=details), "vigil/g", "c").value or b""
     assert value == canonical(orjson.loads(value))
+
+
+@given(st.text(max_size=5), st.text(max_size=5), st.text(min_size=1, max_size=5), st.none() | st.floats())
+def test_a_reading_is_written_as_every_event_is(model: str, version: str, source: str, bound: float | None) -> None:
+    """Whatever has to be escaped in names, and whatever is not a number; an interval without bounds is none."""
+    group = GroupKey(model, version)
+    value = reading_message(_reading(group=group, low=bound, high=None, value=bound), source, "c").value or b""
+    said = orjson.loads(value)
+    subject = subject_of(group)
+    event = cloud_event("vigil.reading", said["data"], source=source, event_id=said["id"], subject=subject, time=HOUR)
+    assert value == event
+    assert (said["data"]["value"], said["data"]["interval"]) == (
+        (bound, [bound, None]) if known(bound) else (None, None)
+    )
+
+
+def known(number: float | None) -> bool:
+    """Can JSON say it?"""
+    return number is not None and math.isfinite(number)
 
 
 def test_the_id_of_a_reading_is_a_hash_of_what_it_says() -> None:
