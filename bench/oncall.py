@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,18 @@ def _fewer(row: Row, rng: Rng) -> Row | None:
     return row if rng.random() < 0.15 else None
 
 
+def _entangled(row: Row, rng: Rng) -> Row:
+    """Age is filled in by what the amount is: each has the values it always had, and they belong together no more."""
+    share = NormalDist().cdf(row["z"] + 0.3 * rng.normal())
+    return {**row, "seen": {**row["seen"], "age": float(np.clip(round(18 + 62 * share), 18, 79))}}
+
+
+def _harder(row: Row, _: Rng) -> Row:
+    """Cases in between, which nobody can tell; of most the label comes much later."""
+    amount = float(np.round(np.exp(3 + 0.25 * row["z"]), 2))
+    return {**row, "seen": {**row["seen"], "amount": amount}, "logit": row["logit"] - 1.65 * row["z"], "late": True}
+
+
 KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]], ...] = (
     ("unit change x1000", 3, _unit, frozenset({"fix_feature"})),
     ("half of a feature missing", 2, _missing, frozenset({"fix_feature"})),
@@ -125,6 +138,8 @@ KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]]
     ("a seventh of the traffic", 2, _fewer, frozenset({"none"})),
     ("a version deployed bad, on half of the traffic", 4, _bad_canary, frozenset({"rollback"})),
     ("a version deployed bad, in place of the other", 4, _bad_successor, frozenset({"rollback"})),
+    ("a feature filled in from another", 4, _entangled, frozenset({"fix_feature"})),
+    ("cases that are harder, labels a day late", 4, _harder, frozenset({"none", "retrain"})),
 )
 """What happens, for how many hours, and what should be advised."""
 
@@ -157,7 +172,7 @@ def events(
             yield time, _prediction(row)
             if model == "m08":
                 yield time, _signal(row, rng)
-            at = time + rng.uniform(300, 1_800)
+            at = time + rng.uniform(300, 1_800) + (86_400 if row["late"] else 0)
             label = _label(row, at, rng)
             if label is not None:
                 heapq.heappush(waiting, (at, number, label))
@@ -181,7 +196,7 @@ def _row(key: str, model: str, time: float, rng: Rng) -> Row:
     second = model == "m04" and time > 3 * HOUR_S and rng.random() < 0.5
     seen = {"amount": amount, "age": age, "country": country}
     row = {"id": key, "model": model, "version": "2" if second else "1", "time": time, "logit": logit, "z": z}
-    row |= {"noise": 0.0, "seen": seen, "flip": False, "lost": False, "memory": 5_000.0}
+    row |= {"noise": 0.0, "seen": seen, "flip": False, "lost": False, "late": False, "memory": 5_000.0}
     row |= {"latency": round(rng.lognormal(2, 0.3), 2), "region": str(rng.choice(["eu", "us"], p=[0.7, 0.3]))}
     return row
 

@@ -26,7 +26,7 @@ def empty(layout: Layout) -> State:
 
 def grow(state: State, layout: Layout, keys: Ints) -> None:
     """Make room for all of `keys` (ascending). Room grows by an eighth, so that it is seldom needed."""
-    have = len(state[next(iter(layout))])
+    have = _complete(state, layout)
     if not len(keys) or keys[-1] < have:
         return
     size = int(keys[-1]) + 1 + have // 8
@@ -36,10 +36,18 @@ def grow(state: State, layout: Layout, keys: Ints) -> None:
 
 def clear(state: State, layout: Layout, keys: Ints) -> None:
     """Let `keys` be as if never seen."""
-    grow_to = len(state[next(iter(layout))])
-    gone = keys[keys < grow_to]
+    gone = keys[keys < _complete(state, layout)]
     for name, (_, _, fill) in layout.items():
         state[name][gone] = fill
+
+
+def _complete(state: State, layout: Layout) -> int:
+    """Add the columns that an older release did not have; returns how many series have room."""
+    have = len(state[next(iter(layout))])
+    for name in layout.keys() - state.keys():
+        kind, shape, fill = layout[name]
+        state[name] = np.full((have, *shape), fill, kind)
+    return have
 
 
 def _longer(column: npt.NDArray[Any], size: int, fill: float) -> npt.NDArray[Any]:

@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from processors.base import State
-from processors.detectors import columns, cusum, onset, recovery, reference, seasons
+from processors.detectors import columns, cusum, onset, recovery, reference, returns, seasons
 from processors.detectors.binned import Binned
 from processors.detectors.bounds import normal_quantile, shown, wilson
 from processors.detectors.change import Change
@@ -65,6 +65,7 @@ _LAYOUT: columns.Layout = {
     **recovery.LAYOUT,
     "reported": (np.int64, (), 0),
     **seasons.LAYOUT,
+    **returns.LAYOUT,
     "block": (np.float32, (WIDTH,), 0),  # counts in the cell of the day that a series is in
 }
 
@@ -112,10 +113,13 @@ class Crowding(Binned):
         log_bet = hits * np.log(share / limit) + (pane.size - hits) * np.log((1 - share) / (1 - limit))
         fade = 0.5 ** (pane.size / _HALF_LIFE)
         state["recent"][keys] = recent * fade[:, None] + pane.counts
-        gain = np.where(betting, np.clip(log_bet / state["dispersion"][keys], -MOST_LOG, MOST_LOG), 0)
+        spread, apart = state["dispersion"][keys], returns.divisor(state, keys, pane.end)
+        gain = np.where(betting, np.clip(log_bet / spread, -MOST_LOG, MOST_LOG), 0)
         # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
         kept = state["evidence"][keys]
-        state["evidence"][keys] = total = np.where(betting, (kept + weights) * np.exp(gain), kept * fade)
+        state["evidence"][keys] = total = np.where(
+            betting, (kept + weights) * np.exp(gain * spread / apart), kept * fade
+        )
         state["suspect"][keys] = np.where(betting, chosen, -1)
         cusum.add(state, pane, np.where(betting, gain, -np.inf))
         fired = np.flatnonzero(betting & (total >= 1)).tolist()
@@ -153,6 +157,7 @@ class Crowding(Binned):
     def _recover(self, state: State, key: int, total: float, pane: Pane) -> Change:
         self._fold(state, np.array([key]))
         seasons.recovered(state, key, pane.end - int(state["since"][key]))
+        returns.note(state, key, int(state["since"][key]), pane.end)
         state["counts"][key] = state["run_counts"][key]
         change = self._report(state, key, "recovered", math.log(total), pane)
         state["firing"][key], state["suspect"][key] = 0, -1

@@ -30,7 +30,7 @@ from typing import Literal
 import numpy as np
 
 from processors.base import State
-from processors.detectors import columns, cusum, onset, recovery, reference, seasons
+from processors.detectors import columns, cusum, onset, recovery, reference, returns, seasons
 from processors.detectors.binned import Binned
 from processors.detectors.change import Change
 from processors.detectors.cusum import Pane
@@ -71,6 +71,7 @@ _LAYOUT: columns.Layout = {
     **recovery.LAYOUT,
     "reported": (np.int64, (), 0),
     **seasons.LAYOUT,
+    **returns.LAYOUT,
     "block": (np.float64, (WIDTH,), 0),  # counts in the cell of the day that a series is in
 }
 
@@ -142,7 +143,8 @@ class Histograms(Binned):
         row, guess = np.nonzero(total_variation(q, p[:, None]) > eps[:, None])
         log_bet = np.zeros((len(keys), len(HALF_LIVES)))
         bets = best_bet(q[row, guess], p[row], eps[row])
-        log_bet[row, guess] = (pane.counts[row] * np.log(bets)).sum(axis=1) / state["dispersion"][keys][row]
+        apart = returns.divisor(state, keys, pane.end)
+        log_bet[row, guess] = (pane.counts[row] * np.log(bets)).sum(axis=1) / apart[row]
         fade = 0.5 ** (pane.size[:, None] / HALF_LIVES)
         state["recent"][keys] = recent * fade[:, :, None] + pane.counts[:, None, :]
         betting = np.zeros(log_bet.shape, np.bool_)
@@ -152,7 +154,7 @@ class Histograms(Binned):
         # What does not bet now keeps what it has for a while: stale evidence fades, which only spends less.
         state["evidence"][keys] = np.where(betting, after, state["evidence"][keys] * fade)
         gain = np.log(np.maximum(after.sum(axis=1), 1e-300)) - np.log(np.maximum(before.sum(axis=1), 1e-300))
-        cusum.add(state, pane, np.where(betting.any(axis=1), gain, -np.inf))
+        cusum.add(state, pane, np.where(betting.any(axis=1), gain * apart / state["dispersion"][keys], -np.inf))
         total = state["evidence"][keys].sum(axis=1)
         return [self._fire(state, pane, at, float(total[at])) for at in np.flatnonzero(total >= 1).tolist()]
 
@@ -192,6 +194,7 @@ class Histograms(Binned):
                 state["counts"][key] = counts
                 self._fold(state, np.array([key]))
                 seasons.recovered(state, key, pane.end - int(state["since"][key]))
+                returns.note(state, key, int(state["since"][key]), pane.end)
                 change = self._report(state, key, "recovered", math.log(total), pane)
                 state["firing"][key] = False
                 self._restart(state, key)

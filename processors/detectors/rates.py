@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference, seasons
+from processors.detectors import columns, dispersion, onset, reference, returns, seasons
 from processors.detectors.bounds import normal_quantile, shown, wilson
 from processors.detectors.change import Change
 from processors.detectors.tilts import TILTS, log_ratios
@@ -185,6 +185,7 @@ class Rates:
             **reference.layout(2),  # hits and misses
             **dispersion.LAYOUT,
             **seasons.LAYOUT,
+            **returns.LAYOUT,
             "block": (np.float64, (2,), 0),  # hits and trials in the cell of the day that a series is in
         }
 
@@ -202,7 +203,8 @@ class Rates:
         """The test of calm series: is the rate beyond the edge?"""
         edge = state["edge"][pane.keys]
         wanted = weights[:, None] * (edge < _CERTAIN) / edge.shape[1]
-        total = self._gather(state, pane, pane.hits, edge, wanted)
+        apart = returns.divisor(state, pane.keys, pane.end)
+        total = self._gather(state, pane, pane.hits, edge, wanted, apart)
         fired = np.flatnonzero(total.sum(axis=1) >= 1)
         return [self._fire(state, int(pane.keys[at]), total[at], pane) for at in fired.tolist()]
 
@@ -216,7 +218,8 @@ class Rates:
         edge[rows, side] = 1 - self._half_way(state, pane.keys, side)
         weight = np.zeros(edge.shape)
         weight[rows, side] = (pane.end - pane.start) / self.recovery_us
-        total = self._gather(state, pane, pane.trials[:, None] - pane.hits, edge, weight)[rows, side]
+        misses, apart = pane.trials[:, None] - pane.hits, state["dispersion"][pane.keys]
+        total = self._gather(state, pane, misses, edge, weight, apart)[rows, side]
         ended = (total >= 1) & self._usual_again(state, pane.keys, side)
         well = np.flatnonzero(ended)
         waited = pane.end - state["reported"][pane.keys] >= self.update_us
@@ -247,16 +250,21 @@ class Rates:
         _, high = wilson(hits / spread, trials / spread, _LIKELY_Z)
         return np.asarray(high <= state["edge"][keys, side])
 
-    def _gather(self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats) -> Floats:
-        """Multiply the pane's evidence in; returns sum M, shape (keys, sides), and keeps the CUSUM's account."""
+    def _gather(  # noqa: PLR0917 - a test is its null, its weights and what its evidence is divided by
+        self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats, apart: Floats
+    ) -> Floats:
+        """Multiply the pane's evidence in, divided by `apart`, shape (keys,); the CUSUM's, by the dispersion.
+
+        Returns sum M, shape (keys, sides).
+        """
         keys = pane.keys
-        spread, limit = state["dispersion"][keys][:, None], np.clip(edge, 1e-9, _CERTAIN)
+        spread, limit = apart[:, None], np.clip(edge, 1e-9, _CERTAIN)
         before = state["evidence"][keys] + weight[:, :, None] / len(TILTS)
         after = before * np.exp(log_ratios(hits, pane.trials[:, None], limit, spread))
         state["evidence"][keys] = after
         total = after.sum(axis=2)
         gain = np.log(np.maximum(total, 1e-300)) - np.log(np.maximum(before.sum(axis=2), 1e-300))
-        self._run(state, pane, hits, gain)
+        self._run(state, pane, hits, gain * (apart / state["dispersion"][keys])[:, None])
         return np.asarray(total)
 
     def _run(self, state: State, pane: _Pane, hits: Floats, gain: Floats) -> None:
@@ -282,6 +290,7 @@ class Rates:
     def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
         self._fold(state, np.array([key]))
         seasons.recovered(state, key, pane.end - int(state["since"][key]))
+        returns.note(state, key, int(state["since"][key]), pane.end)
         side = int(state["side"][key]) - 1
         state["trials"][key] = state["run_trials"][key, side]
         state["hits"][key] = state["run_trials"][key, side] - state["run_hits"][key, side]

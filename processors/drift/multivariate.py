@@ -42,6 +42,8 @@ _ENOUGH = 1_024
 _SEED = 11
 _NONE = np.uint64(2**64 - 1)
 _NEAR = 0.02
+_AS_ONE = 0.3
+"""So much more, or less, often on the same side than two that have nothing to do with each other (of 0.5)."""
 _BEGINS = 2.0
 
 
@@ -244,13 +246,15 @@ class MultivariateDrift(Monitor[MultivariateDriftSettings, PredictionRows]):
         feature, partner = (profile.series_feature[numbers[alert[name]]] for name in ("feature", "partner"))
         held = alert.get("onset")
         onset = None if held is None or kind == "recovered" else (held[0], held[1])
+        advice: tuple[Action, str] = ("none", "") if kind == "recovered" else _advice(change, alert["unrelated"])
         return replace(change, kind=kind, since=alert["since"], onset=onset).finding(
             self.name,
             "dependence",
             profile.groups[base],
             _sentence(kind, model_words(profile.groups[base]), feature, partner, change),
             feature=feature,
-            action="none" if kind == "recovered" else _action(change, alert["unrelated"]),
+            action=advice[0],
+            reason=advice[1],
             evidence={"features": list(dict.fromkeys([feature, partner]))},
         )
 
@@ -311,10 +315,24 @@ def _bins(rows: PredictionRows, versions: Sequence[Ints]) -> Any:
     return table
 
 
-def _action(change: Change, unrelated: float) -> Action:
-    """What went together and does so no more is joined wrongly somewhere; what changes otherwise may be the world."""
+def _advice(change: Change, unrelated: float) -> tuple[Action, str]:
+    """What the way in which they went together, before and now, says of the cause."""
     apart = change.low - _NEAR <= unrelated <= change.high + _NEAR
-    return "fix_feature" if apart and abs(change.reference - unrelated) > 2 * _NEAR else "retrain"
+    were_apart = abs(change.reference - unrelated) <= 2 * _NEAR
+    if apart and not were_apart:
+        return "fix_feature", (
+            "They went together and have nothing to do with each other now, as where rows are joined wrongly: look "
+            "where they come from."
+        )
+    if were_apart and abs(change.value - unrelated) >= _AS_ONE:
+        return "fix_feature", (
+            "They had nothing to do with each other and are nearly one now, as where one is filled in from the other: "
+            "look where they come from."
+        )
+    return "retrain", (
+        "Each has the values that it had, and they go together in another way: if the world has changed, the model has "
+        "to learn it."
+    )
 
 
 def _sentence(kind: str, subject: str, feature: str, partner: str, change: Change) -> str:

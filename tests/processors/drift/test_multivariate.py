@@ -68,12 +68,19 @@ def _joined(rng: np.random.Generator, table: Table) -> Table:
     return table | {"other_0": one.tolist(), "other_1": other.tolist()}
 
 
+def _filled_in(rng: np.random.Generator, table: Table) -> Table:
+    """One of two that had nothing to do with each other is made up from the other."""
+    one, other = _correlated(rng, 0.95)
+    return table | {"other_0": one.tolist(), "other_1": other.tolist()}
+
+
 @pytest.mark.parametrize(
     ("change", "named", "action"),
     [
         (_permuted, {"first"}, "fix_feature"),
         (_rotated, {"first", "second"}, "retrain"),
         (_joined, {"other_0", "other_1"}, "retrain"),
+        (_filled_in, {"other_0", "other_1"}, "fix_feature"),
     ],
 )
 def test_a_change_that_no_feature_shows_alone_is_found_and_named(
