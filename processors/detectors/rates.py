@@ -15,9 +15,8 @@ few reference trials make it lenient; where the rate follows the hours of the da
 the usual rate at this time, if that is higher. The reference is adopted, or grows from a series' own panes (see
 `reference`). The onset is where the evidence last left its floor (the argmin of a CUSUM).
 
-Recovery is the same test with the roles swapped, started at the alarm. Its null is that the rate is still half-way to
-what it rose to, or more; besides, the rate since it fell must likely be below r (a bound of 95%, looked at in each
-pane: measured, not proved). A proof against r itself takes thousands of outcomes, hours after all is well.
+Recovery is the same test with the roles swapped, started at the alarm (null: the rate is still at least r), or the
+quicker answer of `falling`.
 
 [1] J. Shin, A. Ramdas & A. Rinaldo (2022), "E-detectors: a nonparametric framework for sequential change detection".
 """
@@ -31,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.base import State
-from processors.detectors import columns, dispersion, onset, reference, returns, seasons
+from processors.detectors import columns, dispersion, falling, onset, reference, returns, seasons
 from processors.detectors.bounds import normal_quantile, shown, wilson
 from processors.detectors.change import Change
 from processors.detectors.tilts import TILTS, log_ratios
@@ -39,8 +38,6 @@ from processors.durations import DAY_US, HOUR_US
 from processors.rows import Bools, Floats, Ints
 
 _CERTAIN = 1 - 1e-6
-_LIKELY_Z = 1.645
-"""One-sided, 95%."""
 _UNEVEN = 2.0
 """Panes during a run of that much log evidence say nothing of the usual dispersion."""
 
@@ -186,6 +183,7 @@ class Rates:
             **dispersion.LAYOUT,
             **seasons.LAYOUT,
             **returns.LAYOUT,
+            **falling.LAYOUT,
             "block": (np.float64, (2,), 0),  # hits and trials in the cell of the day that a series is in
         }
 
@@ -209,46 +207,29 @@ class Rates:
         return [self._fire(state, int(pane.keys[at]), total[at], pane) for at in fired.tolist()]
 
     def _follow(self, state: State, pane: _Pane) -> list[Change]:
-        """The test of firing series, roles swapped: has the rate left what it rose to, for where it does not matter?"""
+        """The test of firing series, roles swapped: is the rate back below the edge? Likely (`falling`), or surely."""
         rows = np.arange(len(pane.keys))
         side = state["side"][pane.keys] - 1
-        state["hits"][pane.keys] += pane.hits[rows, side]
-        state["trials"][pane.keys] += pane.trials
         edge = 1 - state["edge"][pane.keys]
-        edge[rows, side] = 1 - self._half_way(state, pane.keys, side)
         weight = np.zeros(edge.shape)
         weight[rows, side] = (pane.end - pane.start) / self.recovery_us
         misses, apart = pane.trials[:, None] - pane.hits, state["dispersion"][pane.keys]
         total = self._gather(state, pane, misses, edge, weight, apart)[rows, side]
-        ended = (total >= 1) & self._usual_again(state, pane.keys, side)
-        well = np.flatnonzero(ended)
+        hits, ref = pane.hits[rows, side], state["ref"][pane.keys]
+        usual = np.where((self.direction == "down") | (side == 1), ref[:, 1], ref[:, 0]) / ref.sum(axis=1)
+        back = falling.step(
+            state, pane.keys, hits, pane.trials, usual, state["edge"][pane.keys, side], weight[rows, side]
+        )
+        state["hits"][pane.keys] += hits
+        state["trials"][pane.keys] += pane.trials
+        well = np.flatnonzero(back | (total >= 1))
         waited = pane.end - state["reported"][pane.keys] >= self.update_us
         if self.doubling:
             waited |= state["trials"][pane.keys] >= 2 * state["reported_trials"][pane.keys]
-        due = np.flatnonzero(~ended & waited)
-        changes = [self._recover(state, int(pane.keys[at]), float(total[at]), pane) for at in well.tolist()]
+        waited[well] = False
+        due = np.flatnonzero(waited)
+        changes = [self._recover(state, int(pane.keys[at]), bool(back[at]), pane) for at in well.tolist()]
         return changes + [self._report(state, int(pane.keys[at]), "updated", 0.0, pane) for at in due.tolist()]
-
-    def _half_way(self, state: State, keys: Ints, side: Ints) -> Floats:
-        """The rate at and above which firing series have not recovered: half-way to what it surely rose to.
-
-        Nothing below the edge; what came since the rate began to fall is left out of what it rose to.
-        """
-        again, misses = state["run_trials"][keys, side], state["run_hits"][keys, side]
-        hits, trials = state["hits"][keys] - (again - misses), state["trials"][keys] - again
-        falls = (self.direction == "down") | (side == 1)
-        ref = state["ref"][keys]
-        usual = np.where(falls, ref[:, 1], ref[:, 0]) / np.maximum(ref.sum(axis=1), 1)
-        rose, _ = wilson(hits, trials, 1.96)
-        return np.asarray(np.maximum(state["edge"][keys, side], (usual + rose) / 2))
-
-    def _usual_again(self, state: State, keys: Ints, side: Ints) -> Bools:
-        """Is the rate since it began to fall likely below the edge?"""
-        trials = state["run_trials"][keys, side]
-        hits = trials - state["run_hits"][keys, side]  # the run is of misses
-        spread = state["dispersion"][keys]
-        _, high = wilson(hits / spread, trials / spread, _LIKELY_Z)
-        return np.asarray(high <= state["edge"][keys, side])
 
     def _gather(  # noqa: PLR0917 - a test is its null, its weights and what its evidence is divided by
         self, state: State, pane: _Pane, hits: Floats, edge: Floats, weight: Floats, apart: Floats
@@ -287,20 +268,21 @@ class Rates:
         self._restart(state, key)
         return self._report(state, key, "fired", float(np.log(total.sum())), pane)
 
-    def _recover(self, state: State, key: int, total: float, pane: _Pane) -> Change:
+    def _recover(self, state: State, key: int, back: bool, pane: _Pane) -> Change:
         self._fold(state, np.array([key]))
         seasons.recovered(state, key, pane.end - int(state["since"][key]))
         returns.note(state, key, int(state["since"][key]), pane.end)
         side = int(state["side"][key]) - 1
-        state["trials"][key] = state["run_trials"][key, side]
-        state["hits"][key] = state["run_trials"][key, side] - state["run_hits"][key, side]
-        change = self._report(state, key, "recovered", float(np.log(total)), pane)
+        trials, misses = state["run_trials"][key, side], state["run_hits"][key, side]
+        since = state["fallen"][key] if back else (trials - misses, trials)
+        state["hits"][key], state["trials"][key] = since
+        change = self._report(state, key, "recovered", 0.0, pane)
         state["side"][key] = 0
         self._restart(state, key)
         return change
 
     def _restart(self, state: State, key: int) -> None:
-        for name in ("evidence", "run", "run_hits", "run_trials", "block"):
+        for name in ("evidence", "run", "run_hits", "run_trials", "block", *falling.LAYOUT):
             state[name][key] = 0
         state["run_start"][key] = -1
         reference.drop(state, np.array([key]))

@@ -156,6 +156,18 @@ def test_a_rate_that_is_better_and_still_bad_is_not_well() -> None:
     assert _ends(0.17)[1] <= 2
 
 
+def test_what_is_neither_bad_nor_well_for_long_recovers_when_it_is_well() -> None:
+    """Nothing is piled up meanwhile that would call it well, or hold it back for as long."""
+    detector, state = Rates(min_effect=0.02), Rates(min_effect=0.02).initial()
+    detector.adopt(state, np.arange(1, dtype=np.int32), [100_000], [1_000_000])
+    rates = [0.5] * 200 + [0.17] * 3_000 + [0.5] * 100
+    state, changes = stream(detector, [*rates, *[0.1] * 400], 20, state=state)
+    said = [change for change in changes if change.kind != "updated"]
+    assert [change.kind for change in said] == ["fired", "recovered"]
+    assert said[1].n <= 400 * 20
+    assert not state["fall"].any()
+
+
 def test_the_reference_takes_in_nothing_from_an_incident() -> None:
     """It is the rate of the healthy panes, before and after."""
     detector = Rates()
