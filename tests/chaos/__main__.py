@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed N] [--kills N] [--broker-kills N]`: exit 0 without a loss, else 1."""
+"""`python -m tests.chaos [--seed N] [--kills N] [--broker-kills N] [--transport T]`: exit 0 without a loss, else 1."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: any")
     parser.add_argument("--kills", type=int, default=100, help="SIGKILLs of the daemon (100)")
     parser.add_argument("--broker-kills", type=int, help="SIGKILLs of the broker (a tenth of that)")
+    parser.add_argument("--transport", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--folder", type=Path, help="where logs, topics and the state go, and stay")
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="vigil-chaos-"))
@@ -31,13 +32,21 @@ def main() -> int:
     faults = schedule(chosen.seed, chosen.kills, broker_kills)
     try:
         with ProxiedBroker(folder / "broker") as broker:
-            outcome = campaign(folder, chosen.seed, faults, broker, say=lambda line: print(line, flush=True))
+            outcome = campaign(
+                folder,
+                chosen.seed,
+                faults,
+                broker,
+                transport=chosen.transport,
+                say=lambda line: print(line, flush=True),
+            )
     except Unavailable as unavailable:
         print(unavailable, file=sys.stderr)
         return 69
     print(outcome.table())
     if outcome.verdict.losses:
-        print(f"again: make chaos SEED={chosen.seed} KILLS={chosen.kills}; files in {folder}")
+        other = f" --transport {chosen.transport}" if chosen.transport != "kafka-python" else ""
+        print(f"again: python -m tests.chaos --seed {chosen.seed} --kills {chosen.kills}{other}; files in {folder}")
         return 1
     if chosen.folder is None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 import uuid
@@ -23,6 +24,7 @@ from tests.chaos.proxied import ProxiedBroker
 from tests.chaos.topics import Reader
 from tests.chaos.workload import EXPLAINED, PARTITIONS
 from tests.daemon.explain.trained import NAMES, tree_file
+from tests.integration.polling import options
 
 WITHIN_S = 400.0
 """Without any progress for so long the daemon is stuck."""
@@ -37,7 +39,8 @@ kafka:
   alerts: {alerts}
   readings: {readings}
   dead_letters: {dead_letters}
-  consumer: {{session_timeout_ms: {session_ms}, heartbeat_interval_ms: 500}}
+  transport: {transport}
+  consumer: {consumer}
 state: {{path: {state}, commit_interval: {{min: {commit}, max: {commit_at_last}}}}}
 time: {{idle_after: {idle_after}s, max_skew: 1h}}
 window: {{events: 200, max_span: 2m}}
@@ -65,6 +68,7 @@ class Arena:
         explained: bool = True,
         commits: tuple[str, str] = ("50ms", "500ms"),
         launch: Launch = fresh,
+        transport: str = "kafka-python",
     ) -> None:
         self._stack = ExitStack()
         self._broker = broker
@@ -81,7 +85,7 @@ class Arena:
             for name, topic in self.topics.items():
                 broker.create_topic(topic, PARTITIONS if name == "events" else 1, **{"retention.ms": "-1"})
             self.config, self.state = folder / "vigil.yaml", folder / "state"
-            self.config.write_text(self._configuration(commits, explained=explained))
+            self.config.write_text(self._configuration(commits, transport, explained=explained))
             self.stream = Stream(self.bootstrap, self.topics["events"], seed, per_s)
             self._stack.callback(self.stream.close)
             self.daemon = Daemon(self.config, self.state, folder / "vigild.log", launch)
@@ -201,14 +205,16 @@ class Arena:
     ) -> None:
         self._stack.close()
 
-    def _configuration(self, commits: tuple[str, str], *, explained: bool) -> str:
+    def _configuration(self, commits: tuple[str, str], transport: str, *, explained: bool) -> str:
+        consumer = options(transport, {"session_timeout_ms": int(SESSION_S * 1000), "heartbeat_interval_ms": 500})
         text = CONFIG.format(
             port=self.proxy.port,
             group=self.group,
             state=self.state,
             commit=commits[0],
             commit_at_last=commits[1],
-            session_ms=int(SESSION_S * 1000),
+            transport=transport,
+            consumer=json.dumps(consumer),
             idle_after=int(IDLE_AFTER_S),
             **self.topics,
         )

@@ -70,15 +70,19 @@ def campaign(
     explained: bool = True,
     commits: tuple[str, str] = ("50ms", "500ms"),
     launch: Launch = fresh,
+    transport: str = "kafka-python",
     stop_at_loss: bool = False,
 ) -> Outcome:
-    """Do all of it on a broker that runs. `launch` starts the daemon, `commits` how often it commits.
+    """Do all of it on a broker that runs. `launch` starts the daemon, `commits` says how often it
+    commits, `transport` by which client library it reads.
 
     With `stop_at_loss` the first loss ends it, and nothing is compared any more.
     """
     began = time.monotonic()
     struck: Counter[str] = Counter()
-    with Arena(folder, seed, broker, per_s=per_s, explained=explained, commits=commits, launch=launch) as arena:
+    with Arena(
+        folder, seed, broker, per_s=per_s, explained=explained, commits=commits, launch=launch, transport=transport
+    ) as arena:
         arena.stream.produce(AHEAD)
         arena.daemon.start()
         arena.daemon.wait_until_it_commits(FIRST_START_S)
