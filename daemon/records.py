@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from daemon.pieces import Pieces
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -61,7 +63,7 @@ class Run:
     offsets: list[int]
     timestamps: list[int]
     keys: list[bytes | None]
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     headers: list[Headers]
 
     def __len__(self) -> int:
@@ -72,7 +74,7 @@ class Run:
         self.offsets += run.offsets
         self.timestamps += run.timestamps
         self.keys += run.keys
-        self.values += run.values
+        self.values = Pieces.of(self.values) + run.values
         self.headers += run.headers
 
     def take(self, rows: Sequence[int]) -> Run:

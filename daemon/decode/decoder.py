@@ -32,6 +32,7 @@ from daemon.decode.results import Decoded
 from daemon.decode.scanning.events import LABEL, PREDICTION
 from daemon.decode.scanning.lifting import lifted
 from daemon.decode.scanning.scanner import Scanned, Scanner
+from daemon.pieces import sizes_of
 from daemon.records import Run
 from daemon.scalars import Words
 from processors.profile.tokens import mix, tokens_of
@@ -271,9 +272,7 @@ class Decoder:
 
 def _chunks(run: Run, most: int) -> list[Run]:
     """The run in parts of about so many bytes."""
-    known = run.values if None not in run.values else [value or b"" for value in run.values]
-    sizes = np.fromiter(map(len, known), np.int64, len(run))  # type: ignore[arg-type]  # none of them is None
-    number = np.cumsum(sizes) // most
+    number = np.cumsum(sizes_of(run.values)) // most
     cuts = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
     return [run.part(start, stop) for start, stop in pairwise([0, *cuts, len(run)])] if cuts else [run]
 

@@ -180,7 +180,7 @@ def _append(run: Run, record: Consumed) -> None:
     run.offsets.append(record.offset)
     run.timestamps.append(record.timestamp)
     run.keys.append(record.key)
-    run.values.append(record.value)
+    run.values.append(record.value)  # type: ignore[attr-defined]  # a list: these runs are made here
     run.headers.append(record.headers)
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+import numpy as np
+
+from daemon.pieces import sizes_of
 from daemon.records import Partition, Run
 from daemon.sources.base import MOST_BYTES
 
@@ -62,10 +65,6 @@ class Held:
 
 def _fitting(run: Run, begin: int, end: int, room: int) -> tuple[int, int]:
     """Where to end so that values take `room` bytes at most, or are a single one, and what they take."""
-    taken = 0
-    for place in range(begin, end):
-        size = len(run.values[place] or b"")
-        if taken + size > room and place > begin:
-            return place, taken
-        taken += size
-    return end, taken
+    taken = np.cumsum(sizes_of(run.values[begin:end]))
+    count = max(int(np.searchsorted(taken, room, side="right")), 1)
+    return begin + count, int(taken[count - 1])

@@ -97,16 +97,16 @@ class Columns(NamedTuple):
 
 @compiled
 def scan(
-    data: Any, cuts: Any, limits: Any, book: Any, letters: Any, taken: Any, whole: Any, numbers: Any, kinds: Any,
-    values: Any, used: Any, words: Any, scratch: Any,
+    data: Any, begins: Any, ends: Any, limits: Any, book: Any, letters: Any, taken: Any, whole: Any, numbers: Any,
+    kinds: Any, values: Any, used: Any, words: Any, scratch: Any,
 ) -> int:  # fmt: skip
-    """Read the messages data[cuts[n]:cuts[n + 1]]; `taken[n]` says whether. Returns how many events; FULL if no room.
+    """Read the messages data[begins[n]:ends[n]]; `taken[n]` says whether. Returns how many events; FULL if no room.
 
     A message is an event, or an array of them.
     """
     count = 0
-    for message in range(len(cuts) - 1):
-        at, end, first = cuts[message], cuts[message + 1], count
+    for message in range(len(begins)):
+        at, end, first = begins[message], ends[message], count
         for field in range(_MAPPINGS):
             used[_MAPPINGS + field] = used[field]
         at = space(data, at, end)

@@ -32,6 +32,7 @@ from daemon.decode.scanning.events import (
 )  # fmt: skip
 from daemon.decode.scanning.ids import read
 from daemon.decode.scanning.words import Words
+from daemon.pieces import Pieces
 from daemon.scalars import LONGEST_TEXT
 from processors.rows import TEXT, Bools, Bytes, Cells, Floats, Hashes, Longs, Names, Scalars, Strings, Table
 
@@ -102,24 +103,14 @@ class Scanner:
 
     def scan(self, values: Sequence[bytes | None], names: Names) -> Scanned:
         """The ordinary events of these messages; `names` learns their words."""
-        messages = [value or b"" for value in values] if None in values else values
-        sizes = np.fromiter(map(len, messages), np.int64, len(messages))  # type: ignore[arg-type]  # none is None
-        if len(sizes) and sizes.max() > self._most:
-            return self.scan(
-                [value if size <= self._most else b"" for value, size in zip(messages, sizes, strict=True)], names
-            )
-        data = b"".join(messages)  # type: ignore[arg-type]
-        cuts = np.zeros(len(messages) + 1, np.int64)
-        np.cumsum(sizes, out=cuts[1:])
-        taken = np.zeros(len(messages), np.bool_)
-        count = self._scan(np.frombuffer(data, np.uint8), cuts, taken)
-        return (
-            self._found(np.frombuffer(data, np.uint8), count, taken, names)
-            if count > 0
-            else Scanned.nothing(len(messages))
-        )
+        data, begin, end = Pieces.of(values).whole()
+        if len(end) and (end - begin).max() > self._most:
+            end = np.where(end - begin > self._most, begin, end)
+        taken = np.zeros(len(values), np.bool_)
+        count = self._scan(data, begin, end, taken)
+        return self._found(data, count, taken, names) if count > 0 else Scanned.nothing(len(values))
 
-    def _scan(self, data: Bytes, cuts: Longs, taken: Bools) -> int:
+    def _scan(self, data: Bytes, begin: Longs, end: Longs, taken: Bools) -> int:
         """Fill the columns; the words begin anew where there is no room for more of them."""
         if len(data) // _LEAST_CELL + 2 > self._room.kinds.shape[1]:
             self._room = self._columns(2 * len(data))
@@ -127,7 +118,7 @@ class Scanner:
             self._room.used[:] = 0
             self._words.begin()
             words = self._words
-            count = int(scan(data, cuts, self._limits, words.book, words.letters, taken, *self._room))
+            count = int(scan(data, begin, end, self._limits, words.book, words.letters, taken, *self._room))
             if count >= 0:
                 self._words.learn()
                 return count

@@ -1,10 +1,10 @@
 """kafka-python's record batches, read as columns.
 
 kafka-python makes an object of each record by some two hundred lines of Python: half of what reading costs. Here a
-compiled loop finds where the keys and values of a whole batch stand, and Python cuts them out. All else stays
-kafka-python's own: fetches, checksums, decompression, transactions; so does whatever looks unusual, old message
-formats and batches that are damaged included. `columnar` is the one place that knows how it is built inside (3.0.12);
-where it is built otherwise, its own reading stands.
+compiled loop finds where the keys and values of a whole batch stand; values are cut out where somebody looks at them.
+All else stays kafka-python's own: fetches, checksums, decompression, transactions; so does whatever looks unusual, old
+message formats and batches that are damaged included. `columnar` is the one place that knows how it is built inside
+(3.0.12); where it is built otherwise, its own reading stands.
 
 The format: https://kafka.apache.org/documentation/#recordbatch
 """
@@ -23,6 +23,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 from numba import njit
 
+from daemon.pieces import Pieces
 from daemon.records import Headers, Partition, Run
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ class Records:
     offsets: list[int]
     timestamps: list[int]
     keys: list[bytes | None]
-    values: list[bytes | None]
+    values: Pieces
     headers: list[Headers]
 
     def __len__(self) -> int:
@@ -61,16 +62,18 @@ class Records:
 
 def run_of(partition: Partition, found: Sequence[Any]) -> Run:
     """What a poll brought of a partition as one run."""
-    run = Run(partition, [], [], [], [], [])
+    run, values = Run(partition, [], [], [], [], []), []
     for record in found:
         columns = record.value
         if type(columns) is not Records:
-            columns = Records([record.offset], [record.timestamp], [record.key], [columns], [record.headers])
+            value = Pieces.of([columns])
+            columns = Records([record.offset], [record.timestamp], [record.key], value, [record.headers])
         run.offsets += columns.offsets
         run.timestamps += columns.timestamps
         run.keys += columns.keys
-        run.values += columns.values
+        values.append(columns.values)
         run.headers += columns.headers
+    run.values = Pieces.together(values)
     return run
 
 
@@ -152,7 +155,7 @@ def _read(batch: Any, first: int) -> Records | None:
     if offsets[0] < first:
         chosen = offsets >= first
         offsets, times, places = offsets[chosen], times[chosen], places[chosen]
-    keys, values = (_cut(data, places[:, column], places[:, column + 1]) for column in (2, 4))
+    keys, values = _cut(data, places[:, 2], places[:, 3]), Pieces([(data, places[:, 4].copy(), places[:, 5].copy())])
     headers = [_NO_HEADERS] * len(offsets)
     for row in np.flatnonzero(places[:, 7]).tolist():
         headers[row] = _headers(data, int(places[row, 6]), int(places[row, 7]))
