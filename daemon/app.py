@@ -14,7 +14,7 @@ import structlog
 
 from config import Config, Registry, config_hash
 from config.streams import SECTIONED_SOURCES, FileSink, SinkSpec, StdoutSink
-from daemon import called_kernels, kernel_cache, reading, settings, suite, unloaded, warming
+from daemon import called_kernels, garbage, kernel_cache, reading, settings, suite, unloaded, warming
 from daemon.alerts.events import Events
 from daemon.alerts.life import Life
 from daemon.alerts.log import log_notices
@@ -145,7 +145,9 @@ def warm_up(stop: Callable[[], bool] = lambda: False) -> None:
     """Load every compiled kernel, or compile it: see `daemon.warming`."""
     began = time.perf_counter()
     _make_numba_ready()
-    if not called_kernels.load():
+    if called_kernels.load():
+        garbage.started_clean()
+    else:
         _call_every_kernel(stop)
     log.info("kernels ready", seconds=round(time.perf_counter() - began, 1))
 

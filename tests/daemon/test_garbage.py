@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from daemon.garbage import EVERY_S, FIRST_S, seldom_collected
+from daemon.garbage import EVERY_S, FIRST_S, seldom_collected, started_clean
 
 
 class Cycle:
@@ -52,6 +52,21 @@ def test_the_first_collection_takes_what_a_start_left_and_keeps_the_rest_out_of_
         now += EVERY_S
         assert collect_if_due()
         assert kept() is not None
+    gc.collect()
+    assert kept() is None
+
+
+def test_after_a_start_that_left_nothing_only_what_came_since_is_looked_through() -> None:
+    """The first collection passes over what the start made; at the end all of it is ordinary again."""
+    before = Cycle()
+    started_clean()
+    kept, now = weakref.ref(before), 0.0
+    del before
+    with seldom_collected(lambda: now) as collect_if_due:
+        since = weakref.ref(Cycle())
+        now = FIRST_S
+        assert collect_if_due()
+        assert (since() is None, kept() is None) == (True, False)
     gc.collect()
     assert kept() is None
 
