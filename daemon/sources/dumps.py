@@ -187,18 +187,23 @@ def _append(run: Run, record: Consumed) -> None:
 def _entries(path: Path, most: int) -> Iterator[Consumed | dict[str, Any]]:
     """One record of each partition that the file holds, and all control lines."""
     lines = Lines(path, most)
-    met: tuple[bytes, ...] = ()
+    met: dict[Partition, bytes] = {}
+    begins: tuple[bytes, ...] = ()
     try:
         while batch := lines.read(_AT_ONCE):
             for number, line in enumerate(batch, lines.number - len(batch) + 1):
-                if (met and line.startswith(met)) or not line.strip():
+                if (begins and line.startswith(begins)) or not line.strip():
                     continue
                 try:
                     entry = parse_dump_line(line)
                 except ValueError as error:
                     raise SourceError(f"{path}:{number}: {error}") from error
                 if isinstance(entry, Consumed):
-                    met += (_mark(Partition(entry.topic, entry.partition)),)
+                    partition = Partition(entry.topic, entry.partition)
+                    if partition in met:  # written with other spaces or names in another order
+                        continue
+                    met[partition] = _mark(partition)
+                    begins = tuple(met.values())
                 yield entry
     finally:
         lines.close()

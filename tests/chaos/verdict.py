@@ -200,7 +200,7 @@ def differing(what: str, expected: set[str], found: set[str]) -> list[str]:
 def _vigild(*arguments: object) -> bytes:
     command = [sys.executable, "-m", "daemon", *map(str, arguments)]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False, timeout=1_800
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False, timeout=7_200
     )
     if done.returncode:
         raise RuntimeError(f"{arguments[0]} ended with {done.returncode}: {done.stderr[-2_000:].decode()}")
