@@ -27,7 +27,12 @@ SLICE = 20_000
 MOST_GROWTH_MB = 256
 """From the first input of a process to its last, atheris's own growth included."""
 INSTRUMENTED = ["config", "daemon.clocks", "daemon.codecs", "daemon.decode", "daemon.scalars", "daemon.stamps"]
-COMPILED = [f"daemon.decode.scanning.{part}" for part in ("decimals", "events", "syntax", "times", "words")]
+SCANNING = Path(__file__).parents[2] / "daemon/decode/scanning"
+COMPILED = [
+    f"daemon.decode.scanning.{path.stem}"
+    for path in sorted(SCANNING.glob("*.py"))
+    if re.search(r"^@(compiled|inlined)\b", path.read_text(), re.MULTILINE)
+]
 """By numba, which can read no bytecode but Python's own."""
 
 
