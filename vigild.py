@@ -29,6 +29,7 @@ from processors.detectors.histograms import Histograms
 from processors.detectors.rates import Rates
 from processors.profile import BINARY, MULTICLASS, REGRESSION, UNDECIDED, GroupKey, Profile
 from processors.registry import register
+from processors.rows import read_texts
 from processors.slices import BothRows, ExplanationRows, OutcomeRows, PredictionRows, SignalRows
 from processors.windows import Windows
 
@@ -63,5 +64,6 @@ __all__ = [
     "budget",
     "check_monitor",
     "example_rows",
+    "read_texts",
     "register",
 ]
