@@ -38,12 +38,12 @@ def load() -> bool:
 
 def note() -> None:
     """Note which kernels this process loaded, unless it had to compile one, or they can't be kept."""
-    loops = list(_loops())
-    if any(loop.stats.cache_misses for loop in loops):
+    called = list(loops())
+    if any(loop.stats.cache_misses for loop in called):
         return
     kernels = [
         (loop.py_func.__module__, loop.py_func.__name__, signature)
-        for loop in loops
+        for loop in called
         for signature in loop.stats.cache_hits
     ]
     place = _note()
@@ -54,7 +54,8 @@ def note() -> None:
         Path(name).replace(place)
 
 
-def _loops() -> Iterator[Any]:
+def loops() -> Iterator[Any]:
+    """The compiled functions of modules that are imported."""
     from numba.core.registry import CPUDispatcher
 
     for name, module in sorted(sys.modules.items()):

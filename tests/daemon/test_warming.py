@@ -9,19 +9,17 @@ import pytest
 from daemon import warming
 
 COMPILED = """
-import gc, sys, tempfile
+import sys, tempfile
 from contextlib import closing
 from pathlib import Path
-from numba.core.registry import CPUDispatcher
 from bench.cost.replayed import write
 from bench.cost.shape import Shape
 from config import Config
 from daemon import app, called_kernels
 
 def compiled():
-    found = [each for each in gc.get_objects() if isinstance(each, CPUDispatcher)]
-    ours = [each for each in found if each.py_func.__module__.startswith(("daemon", "processors"))]
-    return {f"{each.py_func.__module__}.{each.py_func.__name__}{one}" for each in ours for one in each.signatures}
+    found = called_kernels.loops()
+    return {f"{each.py_func.__module__}.{each.py_func.__name__}{one}" for each in found for one in each.signatures}
 
 if sys.argv[1] == "called":
     app._call_every_kernel(lambda: False)
