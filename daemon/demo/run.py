@@ -27,7 +27,7 @@ SPEED = 3_600.0
 """Event time by wall time: an hour a second, if the machine keeps up."""
 _FAREWELL_S = 2.0
 _TRAINING_S = 120.0
-_WARMING_S = 20.0
+_WARMING_S = 40.0
 """Longest to wait for the first explanations: alerts would come without, for SHAP takes seconds to import."""
 
 
