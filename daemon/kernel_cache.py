@@ -43,7 +43,7 @@ def survive_failures() -> None:
 
     if Cache.save_overload is _save:
         return
-    _numbas.append(Cache.save_overload)
+    _numbas["save"] = Cache.save_overload
     Cache.save_overload = _save  # type: ignore[method-assign]  # there is no public way
 
 
@@ -55,7 +55,7 @@ def load_at_once() -> None:
     from numba.core.caching import Cache
 
     if Cache.load_overload is not _load:
-        _numbas_load.append(Cache.load_overload)
+        _numbas["load"] = Cache.load_overload
         Cache.load_overload = _load  # type: ignore[method-assign]  # there is no public way
 
 
@@ -78,17 +78,15 @@ def writable(folder: Path) -> bool:
     return True
 
 
-_numbas: list[Any] = []
-"""Its own `save_overload`, once it was replaced."""
-_numbas_load: list[Any] = []
-"""Its own `load_overload`, likewise."""
+_numbas: dict[str, Any] = {}
+"""Its own `save_overload` and `load_overload`, once they were replaced."""
 _failed: list[OSError] = []
 """The first failure, which is said; the others are its like."""
 
 
 def _save(cache: Any, signature: Any, compiled: Any) -> None:
     try:
-        _numbas[0](cache, signature, compiled)
+        _numbas["save"](cache, signature, compiled)
     except OSError as error:
         if not _failed:
             import structlog
@@ -102,7 +100,7 @@ def _load(cache: Any, signature: Any, context: Any) -> Any:
 
     rtsys.initialize(context)
     kept = cache._load_overload(signature, context)  # noqa: SLF001 - numba's own, without what it does before
-    return _numbas_load[0](cache, signature, context) if kept is None else kept
+    return _numbas["load"](cache, signature, context) if kept is None else kept
 
 
 def _users(environment: MutableMapping[str, str]) -> Path:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
-import numpy.typing as npt
 
-Longs = npt.NDArray[np.int64]
+from processors.rows import Bytes, Longs
 
 
 class _Part(NamedTuple):
@@ -87,7 +86,7 @@ class Pieces(Sequence[bytes | None]):
         """Bytes of each value."""
         return np.concatenate([np.zeros(0, np.int64), *(np.maximum(end - begin, 0) for _, begin, end in self.parts)])
 
-    def whole(self) -> tuple[npt.NDArray[np.uint8], Longs, Longs]:
+    def whole(self) -> tuple[Bytes, Longs, Longs]:
         """(bytes, begin, end): all values in one buffer, and little else; empty ones in place of None."""
         found, begins, ends, shift = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
         for data, begin, end in self.parts:

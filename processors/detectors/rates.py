@@ -274,8 +274,7 @@ class Rates:
         returns.note(state, key, int(state["since"][key]), pane.end)
         side = int(state["side"][key]) - 1
         trials, misses = state["run_trials"][key, side], state["run_hits"][key, side]
-        since = state["fallen"][key] if back else (trials - misses, trials)
-        state["hits"][key], state["trials"][key] = since
+        state["hits"][key], state["trials"][key] = state["fallen"][key] if back else (trials - misses, trials)
         change = self._report(state, key, "recovered", 0.0, pane)
         state["side"][key] = 0
         self._restart(state, key)

@@ -13,10 +13,10 @@ import numpy as np
 
 from processors.base import State
 from processors.detectors.columns import Layout
+from processors.detectors.seasons import PASSING_US
 from processors.durations import DAY_US
 from processors.rows import Floats, Ints
 
-_PASSING_US = 3 * DAY_US
 _FORGOTTEN_US = 7 * DAY_US
 """In so long without an alarm one doubling is forgotten."""
 _MOST = 64.0
@@ -35,7 +35,7 @@ def divisor(state: State, keys: Ints, now: int) -> Floats:
 
 def note(state: State, key: int, since: int, now: int) -> None:
     """An alarm of a series, on since `since`, is over."""
-    if now - since <= _PASSING_US:
+    if now - since <= PASSING_US:
         doubled = 2 * float(divisor(state, np.array([key], np.int32), now)[0])
         state["least"][key] = min(doubled, _MOST * float(state["dispersion"][key]))
         state["returned"][key] = now

@@ -25,7 +25,8 @@ _SLOTS = 12
 _SLOT_US = DAY_US // _SLOTS
 _EPOCH_WEEKDAY = 3  # 1970 began on a Thursday
 _SEEN = 2
-_PASSING_US = 72 * HOUR_US
+PASSING_US = 72 * HOUR_US
+"""What was over within this time went away by itself."""
 _SURE = normal_quantile(0.999)
 _DOUBT = normal_quantile(0.05)
 
@@ -64,7 +65,7 @@ def fold(state: State, keys: Ints, amount: Floats, weight: Floats, odd: Bools) -
 
 def recovered(state: State, key: int, lasted_us: int) -> None:
     """An alarm of a series is over after `lasted_us`."""
-    if lasted_us > _PASSING_US:
+    if lasted_us > PASSING_US:
         state["odd_cells"][key], state["odd_days"][key] = 0, 0
         return
     usual = state["odd_days"][key] >= _SEEN
