@@ -97,6 +97,20 @@ def test_an_absent_value_follows_the_greater_sealed_mass() -> None:
         assert leaves[0, tree].sum() == 1
 
 
+@given(seed=st.integers(0, 2**32), height=st.integers(1, 7), absent=st.sampled_from([0.0, 0.1, 0.9]))
+def test_many_rows_walk_as_each_would_alone(seed: int, height: int, absent: float) -> None:
+    """Scores to the last bit, and leaves; whatever is absent, also where the walk of the score ends early."""
+    rng = np.random.default_rng(seed)
+    features, thresholds = grow(seed, 3, 4, height)
+    points = rng.random((40, 3))
+    points[rng.random((40, 3)) < absent] = np.nan
+    sealed = (rng.poisson(rng.exponential(3.0, (4, 2**height)))).astype(np.int32)
+    together, counts = walk_matrix(points, features, thresholds, sealed, int(sealed[0].sum()) + 1)
+    alone = [walk_matrix(point[None], features, thresholds, sealed, int(sealed[0].sum()) + 1) for point in points]
+    assert together.tobytes() == np.concatenate([scores for scores, _ in alone]).tobytes()
+    assert counts.tobytes() == np.sum([leaves for _, leaves in alone], 0, np.int32).tobytes()
+
+
 def test_values_of_one_row_do_not_leak_into_the_next() -> None:
     """A row with a cell and a row without stay apart."""
     features, thresholds = grow(1, 1, 2, 3)
