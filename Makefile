@@ -61,7 +61,7 @@ bench-accuracy: $(INSTALLED) ## How early and how true alerts are, on the stream
 	@$(BIN)/python -m bench.accuracy $(DATA) --write docs/accuracy.md
 
 bench-oncall: $(INSTALLED) ## What a simulated fleet with scripted incidents pages; writes docs/alert-examples.md
-	@$(BIN)/python -m bench.oncall --models 17 --days 0.75 --every 4 --calm 4 --apart 0.6 --read --write docs/alert-examples.md
+	@$(BIN)/python -m bench.oncall --models 18 --days 1.3 --every 4 --calm 4 --apart 0.6 --read --write docs/alert-examples.md
 
 bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes docs/estimation.md. NANNYML=python to compare
 	@$(BIN)/python -m bench.estimation $(DATA) $(if $(NANNYML),--nannyml $(NANNYML)) --write docs/estimation.md

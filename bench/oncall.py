@@ -107,6 +107,10 @@ def _positives_lost(row: Row, _: Rng) -> Row:
     return {**row, "lost": True}
 
 
+def _unlabelled(row: Row, _: Rng) -> Row:
+    return {**row, "unlabelled": True}
+
+
 def _fewer(row: Row, rng: Rng) -> Row | None:
     return row if rng.random() < 0.15 else None
 
@@ -140,15 +144,18 @@ KINDS: tuple[tuple[str, float, Callable[[Row, Rng], Row | None], frozenset[str]]
     ("a version deployed bad, in place of the other", 4, _bad_successor, frozenset({"rollback"})),
     ("a feature filled in from another", 4, _entangled, frozenset({"fix_feature"})),
     ("cases that are harder, labels a day late", 4, _harder, frozenset({"none", "retrain"})),
+    ("labels come no more", 5, _unlabelled, frozenset({"check_labels"})),
 )
 """What happens, for how many hours, and what should be advised."""
+_EARLIEST_H = {"labels come no more": 25}
+"""It takes a day to learn how labels come."""
 
 
 def script(models: int, calm: float = 26, apart: float = 2) -> list[Scripted]:
     """The incidents: after so many calm hours, so many hours apart, each in a model of its own."""
     found = []
     for number, (what, hours, change, advice) in enumerate(KINDS[: max(models - 1, 1)]):
-        begin = (calm + apart * number) * HOUR_S
+        begin = max(calm + apart * number, _EARLIEST_H.get(what, 0)) * HOUR_S
         found.append(Scripted(what, f"m{number:02}", begin, begin + hours * HOUR_S, change, advice))
     return found
 
@@ -196,7 +203,15 @@ def _row(key: str, model: str, time: float, rng: Rng) -> Row:
     second = model == "m04" and time > 3 * HOUR_S and rng.random() < 0.5
     seen = {"amount": amount, "age": age, "country": country}
     row = {"id": key, "model": model, "version": "2" if second else "1", "time": time, "logit": logit, "z": z}
-    row |= {"noise": 0.0, "seen": seen, "flip": False, "lost": False, "late": False, "memory": 5_000.0}
+    row |= {
+        "noise": 0.0,
+        "seen": seen,
+        "flip": False,
+        "lost": False,
+        "late": False,
+        "memory": 5_000.0,
+        "unlabelled": False,
+    }
     row |= {"latency": round(rng.lognormal(2, 0.3), 2), "region": str(rng.choice(["eu", "us"], p=[0.7, 0.3]))}
     return row
 
@@ -221,7 +236,7 @@ def _label(row: Row, at: float, rng: Rng) -> bytes | None:
     """What turns out: the world's doing, whatever the model saw. None: it gets lost."""
     truth = int(rng.random() < 1 / (1 + np.exp(-2.0 * row["logit"])))
     label = 1 - truth if row["flip"] else truth
-    if row["lost"] and label:
+    if row["unlabelled"] or (row["lost"] and label):
         return None
     return orjson.dumps({"type": "label", "id": row["id"], "model": row["model"], "label": label, "ts": _stamp(at)})
 

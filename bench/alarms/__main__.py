@@ -36,7 +36,7 @@ from processors.durations import DAY_US
 
 MONITORS = [
     "concept_drift", "feature_drift", "prediction_drift", "label_drift", "data_quality", "repeated_values", "latency",
-    "volume", "silence",
+    "volume", "silence", "label_silence",
 ]  # fmt: skip
 _LEARN_DAYS = 7
 

@@ -32,6 +32,8 @@ POSITIVE = 0.3
 """Share of labels and of answers."""
 _RARE = 0.05
 """Share of labels that are of a third class."""
+_LABELLED = 0.5
+"""Share of predictions whose labels `label_silence` hears of."""
 SLOW = 0.8
 """Standard deviation of the logarithm of a latency."""
 _SEGMENTS = ("eu", "us")
@@ -80,6 +82,9 @@ class Fleet:
             "latency": self._latencies(n, seen, weather),
             "volume": _summary(self.bases[seen], n=n[seen]),
             "silence": _summary(self.bases[seen], n=n[seen]),
+            "label_silence": _summary(
+                self.bases[seen], predictions=n[seen], labels=self._rng.binomial(n[seen], _LABELLED)
+            ),
         }
 
     def _spread(self, n: Longs, shift: Floats, cuts: Floats) -> Longs:

@@ -31,7 +31,7 @@ from daemon.alerts.silences import Silence, lifted_at, silenced
 from daemon.envelopes import plain
 from processors.base import Finding
 
-NOT_EXPLAINED = frozenset({"latency", "resources", "signals", "silence", "volume"})
+NOT_EXPLAINED = frozenset({"label_silence", "latency", "resources", "signals", "silence", "volume"})
 """Monitors of how a model is served: which features drive its predictions says nothing about that."""
 MOST_SILENCES = 1_000
 """Silences ordered by operators that are remembered; the one that ends first makes room."""

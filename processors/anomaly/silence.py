@@ -1,57 +1,31 @@
 """Has a model stopped predicting?
 
-A model (all its versions together, so that a rollout is no silence) is silent once nothing came for longer than
-`after` and `factor` times its usual longest pause: the second longest of this week and the week before, so that one
-outage is not taken for usual, and a nightly pause is after two nights. On a model's first day it is the longest, for
-a job that runs each hour has shown few pauses by then. Nor is a model silent before a pause that arrivals at random,
-as dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule,
-not a test: it spends no false-alarm budget, and a model that it has hardly seen yet is not judged.
-
-When nothing comes of any model at all, that is one outage and not one of each: it is told once, for all of them, as
-soon as the model with the shortest patience would have been missed. Models that have not come back when it is over
-are missed from then on. A pause in which everything was silent is nobody's usual pause.
+`pauses` says when. The usual longest pause is the second longest, so that one outage is not taken for usual, and a
+nightly pause is after two nights; on a model's first day it is the longest, for a job that runs each hour has shown few
+pauses by then.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from config.units import Duration
 from processors.anomaly import models
-from processors.base import Finding, Judging, Monitor, MonitorSettings, State, Summary, Verdict
+from processors.anomaly.pauses import Pauses, PausesSettings, Words
+from processors.base import Judging, State, Summary
 from processors.detectors import columns
 from processors.distinct import counted
 from processors.durations import DAY_US
-from processors.profile import GroupKey, Profile
+from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Ints, Longs
 from processors.slices import PredictionRows
-from processors.wording import model_words, moment
-
-_EPOCH_US = 7 * DAY_US
-_MONTH_US = 30 * DAY_US
-_NEVER = 2**62
-_FEWEST_MODELS = 2
-"""Models that make a fleet, of which all may be silent."""
-_IRREGULAR = 1.5
-"""Pauses that reach so many mean gaps are chance, not a timetable."""
-_CAREFUL = 1.5
-"""The mean gap of a day is shorter than that of its quiet hours."""
-_ALL = GroupKey("", "")
-_LAYOUT: columns.Layout = {
-    "first": (np.int64, (), -1),
-    "last": (np.int64, (), -1),
-    "panes": (np.int64, (), 0),
-    "pauses": (np.int64, (4,), 0),  # the two longest of this epoch, the two longest of the one before
-    "epoch": (np.int64, (), -1),
-    "silent": (np.bool_, (), 0),
-}
 
 
-class SilenceSettings(MonitorSettings):
+class SilenceSettings(PausesSettings):
     """How long a pause may be."""
 
     after: Duration = Duration.parse("5m")
@@ -65,167 +39,31 @@ class SilenceSettings(MonitorSettings):
 
 
 @register("silence")
-class Silence(Monitor[SilenceSettings, PredictionRows]):
+class Silence(Pauses[SilenceSettings, PredictionRows]):
     """When predictions came → an alert when they stop, and its end when they return."""
 
     consumes = "predictions"
     code_version = 2
     Settings = SilenceSettings
-    alarm_share = 0.0
-
-    def initial(self) -> State:
-        return {"models": models.initial(), "own": columns.empty(_LAYOUT), "outage": -1, "resumed": -1}
+    words = Words(
+        one="prediction",
+        severity="critical",
+        action="none",
+        reason="Other models go on: look at its service and at what writes its events. One switched off on "
+        "purpose is retired by itself.",
+        reason_all="Nothing arrives at all: look at the brokers, the topics and what writes to them before any model.",
+    )
 
     def measure(self, rows: PredictionRows, profile: Profile, sealed: Any) -> Summary:
         """Predictions `n` by base group, int64."""
         keys, counts = counted(rows.base[rows.base >= 0])
         return Summary(keys.astype(np.int32), {"n": counts}) if len(keys) else self.empty()
 
-    def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
-        own, verdict = state["own"], Verdict(state)
-        if len(summary):
-            verdict.findings.extend(self._resume(state, context))
-            present = np.unique(models.numbers(state["models"], summary.keys, context.profile))
-            columns.grow(own, _LAYOUT, present)
-            back = present[own["silent"][present]]
-            verdict.findings.extend(self._finding("recovered", state, int(at), context) for at in back.tolist())
-            self._hear(state, present, context)
-        due = self._due(state)
-        if state["outage"] < 0 and context.end >= self._outage_due(state):
-            state["outage"] = _last(own)
-            verdict.findings.append(self._of_all("fired", state, context))
-        elif context.end < self._suspected_from(state):
-            quiet = np.flatnonzero(self._judged(own) & (context.end >= due))
-            verdict.findings.extend(self._finding("fired", state, int(at), context) for at in quiet.tolist())
-            own["silent"][quiet] = True
-        return verdict
+    def present(self, state: State, summary: Summary, context: Judging) -> Ints:
+        present = np.unique(models.numbers(state["models"], summary.keys, context.profile))
+        columns.grow(state["own"], self.layout, present)
+        return present
 
-    def deadline(self, state: State) -> int | None:
-        own = state["own"]
-        judged = self._judged(own)
-        if not judged.any() or state["outage"] >= 0:
-            return None
-        first = int(self._due(state)[judged].min())
-        return first if first < self._suspected_from(state) else min(self._outage_due(state), _NEVER)
-
-    def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
-        columns.clear(state["own"], _LAYOUT, columns.numbers(models.forget(state["models"], groups)))
-        if _last(state["own"]) < 0:
-            state["outage"] = state["resumed"] = -1
-        return state
-
-    def _resume(self, state: State, context: Judging) -> list[Finding]:
-        """Something came: an outage of everything is over."""
-        if state["outage"] < 0:
-            return []
-        over = self._of_all("recovered", state, context)
-        state["outage"], state["resumed"] = -1, context.start
-        return [over]
-
-    def _due(self, state: State) -> Longs:
-        """When each model is missed, if nothing comes of it."""
-        own = state["own"]
-        return np.asarray(np.maximum(own["last"], state["resumed"]) + self._limit(own), np.int64)
-
-    def _outage_due(self, state: State) -> int:
-        """When all models together are missed: after the last of any, and what the most regular may pause."""
-        judged = self._judged(state["own"])
-        if judged.sum() < _FEWEST_MODELS:
-            return _NEVER
-        return int(max(_last(state["own"]), state["resumed"]) + self._limit(state["own"])[judged].min())
-
-    def _suspected_from(self, state: State) -> int:
-        """From when on a missing model waits for whether all are missing: half of the way to that."""
-        due = self._outage_due(state)
-        last = max(_last(state["own"]), state["resumed"])
-        return due if due == _NEVER else last + (due - last) // 2
-
-    def _hear(self, state: State, present: Ints, context: Judging) -> None:
-        """Take in that these models predicted in this pane, and the pause that it ended."""
-        own = state["own"]
-        known = own["last"][present] >= 0
-        since = np.maximum(own["last"][present], state["resumed"])
-        pause = np.where(known, np.maximum(context.start - since, 0), 0)
-        turn = own["epoch"][present] + _EPOCH_US <= context.start
-        pauses = own["pauses"][present]
-        pauses[turn] = np.concatenate([np.zeros_like(pauses[turn, :2]), pauses[turn, :2]], axis=1)
-        pauses[:, :2] = np.sort(np.column_stack([pauses[:, :2], pause]), axis=1)[:, :0:-1]
-        own["pauses"][present] = pauses
-        own["epoch"][present] = np.where(turn, context.start, own["epoch"][present])
-        own["first"][present] = np.where(known, own["first"][present], context.start)
-        own["last"][present], own["silent"][present] = context.end, False
-        own["panes"][present] += 1
-
-    def _judged(self, own: State) -> Any:
-        seen = (own["panes"] >= self.settings.panes) & (own["last"] - own["first"] >= self.settings.learn)
-        return seen & ~own["silent"]
-
-    def _usual(self, own: State) -> Longs:
+    def usual(self, own: State) -> Longs:
         longest = np.sort(own["pauses"], axis=1)
         return np.where(own["last"] - own["first"] < DAY_US, longest[:, -1], longest[:, -2])
-
-    def _limit(self, own: State) -> Longs:
-        usual = self._usual(own)
-        rule = np.maximum(usual * self.settings.factor, self.settings.after)
-        return np.asarray(np.maximum(rule, self._by_chance(own, usual)), np.int64)
-
-    def _by_chance(self, own: State, usual: Longs) -> Any:
-        """The pause that a stream of irregular arrivals shows once in a month by chance; 0 for a regular one."""
-        gap = np.maximum((own["last"] - own["first"]) / np.maximum(own["panes"], 1), 1.0)
-        return np.where(usual > _IRREGULAR * gap, _CAREFUL * gap * np.log(np.maximum(_MONTH_US / gap, 1.0)), 0.0)
-
-    def _finding(self, kind: Literal["fired", "recovered"], state: State, number: int, context: Judging) -> Finding:
-        own = state["own"]
-        last, until = int(own["last"][number]), context.end if kind == "fired" else context.start
-        group = GroupKey(state["models"]["names"][number], "")
-        pause, usual = Duration(until - last), Duration(int(self._usual(own)[number]))
-        sentence = f"no prediction since {moment(last)} ({_minutes(pause)}; usual pauses last up to {_minutes(usual)})"
-        if kind == "recovered":
-            sentence = f"predictions are back after {_minutes(pause)} of silence"
-        return Finding(
-            kind=kind,
-            monitor=self.name,
-            series="silence",
-            group=group,
-            since=last,
-            value=pause.seconds,
-            n=int(own["panes"][number]),
-            summary=f"{model_words(group)}: {sentence}.",
-            reference=usual.seconds,
-            severity="critical",
-            onset=(max(last - context.pane_us, 0), min(last + usual, until)),
-            reason="Other models go on: look at its service and at what writes its events. One switched off on "
-            "purpose is retired by itself.",
-        )
-
-    def _of_all(self, kind: Literal["fired", "recovered"], state: State, context: Judging) -> Finding:
-        """The input as a whole: nothing comes of any model, or something does again."""
-        last, until = int(state["outage"]), context.end if kind == "fired" else context.start
-        count, pause = int(self._judged(state["own"]).sum()), Duration(until - last)
-        sentence = f"No prediction of any of {count} models since {moment(last)} ({_minutes(pause)})"
-        if kind == "recovered":
-            sentence = f"Predictions are back after {_minutes(pause)} in which none came of any model"
-        return Finding(
-            kind=kind,
-            monitor=self.name,
-            series="silence",
-            group=_ALL,
-            since=last,
-            value=pause.seconds,
-            n=count,
-            summary=f"{sentence}.",
-            severity="critical",
-            reason="Nothing arrives at all: look at the brokers, the topics and what writes to them before any model.",
-        )
-
-
-def _last(own: State) -> int:
-    """When any model was last heard of; -1: none ever was."""
-    return int(own["last"].max(initial=-1))
-
-
-def _minutes(pause: Duration) -> str:
-    """A length of time for people: `40 seconds`, `12 minutes`, `3.5 hours`."""
-    if pause.seconds < 120:
-        return f"{pause.seconds:.0f} seconds"
-    return f"{pause.seconds / 60:.0f} minutes" if pause.seconds < 7200 else f"{pause.seconds / 3600:.1f} hours"
