@@ -6,6 +6,8 @@ labels come may have its own later by as long as labels take (`Finding.lag`). On
 that one's incident whenever it comes, for labels may tell hours later what a broken feature did. One that is back
 within `span` of its end is of the incident that it was of. Of each incident one message pages: the most severe of the
 pane, among equals the one that names a broken input. Another follows only if something worse comes up.
+
+What the hour of the day may explain wakes nobody on the first day: see `_may_be_the_hour`.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from dataclasses import replace
 from daemon.alerts.alert import Alert
 from daemon.alerts.notice import SEVERITIES, Notice, incident_of
 from processors.base import Finding
+from processors.durations import DAY_US
 
 _PAGES = frozenset({"fired", "updated", "explained"})
+_LATE = _PAGES | {"repeated"}
+"""Of what may not have been allowed to page before."""
 
 
 def joined(finding: Finding, known: Iterable[Alert], span: int) -> tuple[str, int]:
@@ -63,7 +68,20 @@ def _urgency(alert: Alert, notice: Notice) -> tuple[int, bool, tuple[object, ...
 
 
 def _may_page(alert: Alert, notice: Notice) -> bool:
-    if notice.held or notice.change not in _PAGES or notice.inhibited_by is not None:
+    if notice.held or notice.inhibited_by is not None or _may_be_the_hour(notice):
         return False
     decided = alert.decided
-    return decided is None or SEVERITIES.index(notice.severity) > SEVERITIES.index(decided.severity)
+    if decided is not None and SEVERITIES.index(notice.severity) <= SEVERITIES.index(decided.severity):
+        return False
+    return notice.change in (_LATE if notice.finding.provisional else _PAGES)
+
+
+def _may_be_the_hour(notice: Notice) -> bool:
+    """Whether a moderate shift may be what each day brings: its reference does not span a day, nor does the shift.
+
+    Nothing says that anything is broken or lost. What lasts for a day is no hour's doing: then it pages.
+    """
+    found = notice.finding
+    shift = notice.action == "retrain" or (notice.action == "check_labels" and "lost" not in found.evidence)
+    young = found.provisional and notice.time - found.since < DAY_US
+    return young and shift and notice.severity == "warning"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,37 @@ def test_what_is_back_at_once_was_not_over_and_wakes_nobody_again(back_after: in
     (again,) = life.close(back, [finding(since=back - PANE)])[-1:]
     assert (end.state, again.change) == ("resolved", "fired")
     assert (again.incident == first.incident, again.page) == (same, not same)
+
+
+@pytest.mark.parametrize(
+    ("said_of_it", "pages"),
+    [
+        ({"action": "retrain", "severity": "warning"}, False),
+        ({"action": "check_labels", "severity": "warning"}, False),
+        ({"action": "check_labels", "severity": "warning", "evidence": {"lost": [1]}}, True),
+        ({"action": "retrain", "severity": "critical"}, True),
+        ({"action": "fix_feature", "severity": "warning"}, True),
+    ],
+)
+@pytest.mark.parametrize("provisional", [True, False])
+def test_what_the_hour_may_explain_wakes_nobody_on_the_first_day(
+    said_of_it: dict[str, Any], pages: bool, provisional: bool
+) -> None:
+    """A moderate shift against a reference that has not seen a day; unless something is broken, lost, or it is bad."""
+    life = Life(rules())
+    (fired,) = life.close(START, [finding(since=START - PANE, provisional=provisional, **said_of_it)])
+    assert (fired.change, fired.page) == ("fired", pages or not provisional)
+
+
+def test_a_shift_that_lasts_for_a_day_is_no_hours_doing() -> None:
+    """It pages then, once, with its next repetition; nobody has to look for it in a list."""
+    life = Life(rules(renotify=4 * HOUR))
+    shift = finding(since=START - PANE, provisional=True, action="retrain", severity="warning")
+    notices = life.close(START, [shift])
+    for hour in range(1, 40):
+        notices += life.close(START + hour * HOUR, [])
+    paged = [(notice.time - START) // HOUR for notice in notices if notice.page]
+    assert paged == [24]
 
 
 @pytest.mark.parametrize("explained", [True, False])
