@@ -156,8 +156,7 @@ class Crowding(Binned):
 
     def _recover(self, state: State, key: int, total: float, pane: Pane) -> Change:
         self._fold(state, np.array([key]))
-        seasons.recovered(state, key, pane.end - int(state["since"][key]))
-        returns.note(state, key, int(state["since"][key]), pane.end)
+        returns.over(state, key, pane.end)
         state["counts"][key] = state["run_counts"][key]
         change = self._report(state, key, "recovered", math.log(total), pane)
         state["firing"][key], state["suspect"][key] = 0, -1

@@ -193,8 +193,7 @@ class Histograms(Binned):
             if total_variation(p, counts / max(counts.sum(), 1)) <= allowed:
                 state["counts"][key] = counts
                 self._fold(state, np.array([key]))
-                seasons.recovered(state, key, pane.end - int(state["since"][key]))
-                returns.note(state, key, int(state["since"][key]), pane.end)
+                returns.over(state, key, pane.end)
                 change = self._report(state, key, "recovered", math.log(total), pane)
                 state["firing"][key] = False
                 self._restart(state, key)

@@ -270,8 +270,7 @@ class Rates:
 
     def _recover(self, state: State, key: int, back: bool, pane: _Pane) -> Change:
         self._fold(state, np.array([key]))
-        seasons.recovered(state, key, pane.end - int(state["since"][key]))
-        returns.note(state, key, int(state["since"][key]), pane.end)
+        returns.over(state, key, pane.end)
         side = int(state["side"][key]) - 1
         trials, misses = state["run_trials"][key, side], state["run_hits"][key, side]
         state["hits"][key], state["trials"][key] = state["fallen"][key] if back else (trials - misses, trials)

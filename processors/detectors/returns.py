@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from processors.base import State
+from processors.detectors import seasons
 from processors.detectors.columns import Layout
-from processors.detectors.seasons import PASSING_US
 from processors.durations import DAY_US
 from processors.rows import Floats, Ints
 
@@ -33,9 +33,11 @@ def divisor(state: State, keys: Ints, now: int) -> Floats:
     return np.asarray(np.maximum(state["dispersion"][keys], least))
 
 
-def note(state: State, key: int, since: int, now: int) -> None:
-    """An alarm of a series, on since `since`, is over."""
-    if now - since <= PASSING_US:
+def over(state: State, key: int, now: int) -> None:
+    """The alarm of a series, on since its `since`, is over: its season learns of it, and the next one is harder."""
+    lasted = now - int(state["since"][key])
+    seasons.recovered(state, key, lasted)
+    if lasted <= seasons.PASSING_US:
         doubled = 2 * float(divisor(state, np.array([key], np.int32), now)[0])
         state["least"][key] = min(doubled, _MOST * float(state["dispersion"][key]))
         state["returned"][key] = now

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from processors.detectors import columns, returns
+from processors.detectors import columns, returns, seasons
 from processors.detectors.change import Change
 from processors.detectors.crowding import Crowding
 from processors.detectors.histograms import Histograms
@@ -72,15 +72,17 @@ def test_what_comes_back_again_and_again_is_said_ever_more_seldom(detector: Any)
 
 def test_each_return_doubles_what_evidence_is_divided_by_and_each_calm_week_halves_it() -> None:
     """Up to 64 times the dispersion, and never less than that; what took longer than three days did not pass."""
-    state, key = columns.empty(returns.LAYOUT), np.array([0], np.int32)
-    columns.grow(state, returns.LAYOUT, key)
-    state["dispersion"] = np.array([3.0])
+    layout = {**returns.LAYOUT, **seasons.LAYOUT}
+    state, key = columns.empty(layout), np.array([0], np.int32)
+    columns.grow(state, layout, key)
+    state |= {"dispersion": np.array([3.0]), "since": np.array([DAY_US - HOUR_US])}
     assert returns.divisor(state, key, 0) == 3
     for number in range(1, 9):
-        returns.note(state, 0, DAY_US - HOUR_US, DAY_US)
+        returns.over(state, 0, DAY_US)
         assert returns.divisor(state, key, DAY_US) == 3 * min(2**number, 64)
     assert returns.divisor(state, key, 8 * DAY_US) == 3 * 32
-    returns.note(state, 0, 8 * DAY_US, 12 * DAY_US)
+    state["since"][0] = 8 * DAY_US
+    returns.over(state, 0, 12 * DAY_US)
     assert returns.divisor(state, key, 15 * DAY_US) == 3 * 16
     state["dispersion"] = np.array([70.0])
     assert returns.divisor(state, key, 15 * DAY_US) == 70, "learnt meanwhile"
