@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from config import Config, config_hash
+from config import Config, config_hash, parse
 from daemon import app, telemetry
 from daemon.alerts.events import Events, Owner
 from daemon.alerts.notice import Notice
@@ -34,6 +34,9 @@ BEGIN_S = 1_790_035_200
 HOUR_S = 3_600
 _SLACK_S = 6 * HOUR_S
 """After an incident's end pages may still be about it: labels are late, and recoveries take their time."""
+
+_CONFIG = "models: {m02: {thresholds: [{series: accuracy, below: 0.75, min_n: 100}]}}"
+"""All defaults, and a threshold for the model whose concept drifts."""
 
 Rng = np.random.Generator
 Row = dict[str, Any]
@@ -327,7 +330,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     incidents = script(chosen.models, chosen.calm, chosen.apart)
     lines = events(chosen.models, chosen.days, chosen.every, chosen.seed, incidents)
-    said = said_of(lines, Config(), chosen.alerts)
+    config = parse(_CONFIG, {}, app.registry(), source_required=False)
+    said = said_of(lines, config, chosen.alerts)
     figures = told(said, incidents)
     if chosen.write is not None:
         chosen.write.write_text(examples(said, incidents), encoding="utf-8")

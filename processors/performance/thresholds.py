@@ -145,6 +145,7 @@ class Thresholds(Monitor[ThresholdSettings, Any]):
             high=reading.high,
             severity=threshold.severity,
             evidence={"monitor": reading.monitor, "series": reading.series},
+            reason="Somebody has set this limit: what else fires of the model may say why it is crossed.",
         )
 
 
