@@ -71,6 +71,7 @@ def _finding(gap: Gap, end: int) -> Finding:
     return Finding(
         "fired", MONITOR, SERIES, _group(gap), end, value, gap.lost or 0, summary, severity="critical",
         evidence=_fields(gap),
+        reason="What was in them is in no figure: let the topic keep its records for longer than Vigil may be away.",
     )  # fmt: skip
 
 
