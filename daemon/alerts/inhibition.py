@@ -5,6 +5,7 @@ began to fire with it or after it, or at least its onset is not the earlier one 
 
 - a feature is broken (the other calls for `fix_feature`), and this one watches what the model makes of its features;
 - a feature is broken, and this one says that the same feature has drifted;
+- a feature was broken until lately, and this one goes by what was usual of late, which was the fault;
 - labels are lost, and this one watches what is made of labels;
 - the other says the same of the whole version, and this one of a segment.
 
@@ -40,6 +41,9 @@ EFFECTS = frozenset(
 OF_LABELS = frozenset({"calibration", "concept_drift", "deployment", "fairness", "performance"})
 """Monitors of what is made of labels."""
 
+OF_LATE = frozenset({"anomaly"})
+"""Monitors that take for usual what lasts: once a feature is mended, what it always had looks odd to them."""
+
 SLACK_US = 10 * MINUTE_US
 """Onsets are estimates: one that seems to be this much later may still be the earlier one."""
 
@@ -61,18 +65,22 @@ def waits_for_cause(alert: Alert) -> bool:
     return found.monitor in EFFECTS and found.action == "none" and found.severity != "critical"
 
 
-def explain(firing: Iterable[Alert], end: int, renotify: int, get: Callable[[str], Alert | None]) -> list[Alert]:
-    """Set `inhibited_by` of all firing alerts of one version; returns those in which it changed.
+def explain(known: Iterable[Alert], end: int, renotify: int, get: Callable[[str], Alert | None]) -> list[Alert]:
+    """Set `inhibited_by` of all firing alerts among those `known` of one version; returns those in which it changed.
 
     An effect keeps its cause while that fires, and after its end for `renotify` or as long as that lasted; else it gets
     the earliest that began no later than itself. `get` finds an alert by its fingerprint.
     """
-    alerts = sorted(firing, key=lambda a: (a.began, a.fingerprint))
+    known = sorted(known, key=lambda a: (a.began, a.fingerprint))
+    alerts = [alert for alert in known if alert.phase == "firing"]
+    mended = [alert for alert in known if is_cause(alert) and _ended_lately(alert, end, renotify)]
     changed = []
     for alert in alerts:
         cause = _cause_of(alert, alerts)
         if cause is None and alert.inhibited_by is not None and _ended_lately(get(alert.inhibited_by), end, renotify):
             cause = alert.inhibited_by
+        if cause is None and alert.finding.monitor in OF_LATE:
+            cause = next((a.fingerprint for a in mended if a.since <= alert.since), None)
         if cause != alert.inhibited_by:
             alert.inhibited_by = cause
             changed.append(alert)

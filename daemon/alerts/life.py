@@ -262,8 +262,8 @@ class Life:
         self._end = end if self._end is None else max(end, self._end)
         versions = sorted({alert.version for alert in touched.values()})
         for version in versions:
-            firing = self._memory.firing_of(version)
-            touched = touched | by_fingerprint(explain(firing, end, self.rules.renotify, self._memory.get))
+            known = self._memory.of(version)
+            touched = touched | by_fingerprint(explain(known, end, self.rules.renotify, self._memory.get))
         notices = []
         for version in versions:
             mine = sorted((alert for alert in touched.values() if alert.version == version), key=lambda a: a.order)

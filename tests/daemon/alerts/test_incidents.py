@@ -52,6 +52,21 @@ def test_what_is_back_at_once_was_not_over_and_wakes_nobody_again(back_after: in
     assert (again.incident == first.incident, again.page) == (same, not same)
 
 
+@pytest.mark.parametrize(("monitor", "pages"), [("anomaly", False), ("concept_drift", True)])
+def test_who_got_used_to_a_broken_feature_pages_nobody_when_it_is_mended(monitor: str, pages: bool) -> None:
+    """Minutes after the end what was usual looks odd to `anomaly`; what has references of its own is believed."""
+    life = Life(rules(incident_span=HOUR, renotify=4 * HOUR))
+    broken = finding(monitor="data_quality", action="fix_feature", feature="amount", since=START)
+    (fired,) = life.close(START + PANE, [broken])
+    life.close(START + 3 * HOUR, [replace(broken, kind="recovered")])
+    odd = finding(monitor=monitor, action="none", severity="critical", since=START + 3 * HOUR)
+    told = [notice for step in range(1, 60) for notice in life.close(START + 3 * HOUR + step * PANE, [odd])]
+    assert (told[0].change, told[0].page) == ("fired", pages)
+    if not pages:
+        assert (told[0].inhibited_by, told[0].severity) == (fired.fingerprint, "info")
+    assert {notice.severity for notice in life.close(START + 8 * HOUR, [odd])} == {"critical"}, "it stays odd for hours"
+
+
 @pytest.mark.parametrize(
     ("said_of_it", "pages"),
     [
