@@ -24,6 +24,9 @@ _PAGES = frozenset({"fired", "updated", "explained"})
 _LATE = _PAGES | {"repeated"}
 """Of what may not have been allowed to page before."""
 
+_SHIFTS = frozenset({"recalibrate", "retrain", "reweigh"})
+"""Actions for a world that has changed, where nothing is broken."""
+
 
 def joined(finding: Finding, known: Iterable[Alert], span: int) -> tuple[str, int]:
     """The incident of a new alert and its onset: one of those `known` of the same version, or a new one."""
@@ -82,6 +85,6 @@ def _may_be_the_hour(notice: Notice) -> bool:
     Nothing says that anything is broken or lost. What lasts for a day is no hour's doing: then it pages.
     """
     found = notice.finding
-    shift = notice.action == "retrain" or (notice.action == "check_labels" and "lost" not in found.evidence)
+    shift = notice.action in _SHIFTS or (notice.action == "check_labels" and "lost" not in found.evidence)
     young = found.provisional and notice.time - found.since < DAY_US
     return young and shift and notice.severity == "warning"

@@ -71,6 +71,7 @@ def test_who_got_used_to_a_broken_feature_pages_nobody_when_it_is_mended(monitor
     ("said_of_it", "pages"),
     [
         ({"action": "retrain", "severity": "warning"}, False),
+        ({"action": "reweigh", "severity": "warning"}, False),
         ({"action": "check_labels", "severity": "warning"}, False),
         ({"action": "check_labels", "severity": "warning", "evidence": {"lost": [1]}}, True),
         ({"action": "retrain", "severity": "critical"}, True),
