@@ -66,8 +66,8 @@ bench-oncall: $(INSTALLED) ## What a simulated fleet with scripted incidents pag
 bench-estimation: $(INSTALLED) ## How close estimates without labels are; writes docs/estimation.md. NANNYML=python to compare
 	@$(BIN)/python -m bench.estimation $(DATA) $(if $(NANNYML),--nannyml $(NANNYML)) --write docs/estimation.md
 
-bench-alarms: $(INSTALLED) ## How often stable models raise alarms; writes docs/false-alarms.md (about an hour)
-	@$(BIN)/python -m bench.alarms --write docs/false-alarms.md
+bench-alarms: $(INSTALLED) ## How often stable models raise alarms (SEED=0); writes docs/false-alarms.md (about an hour)
+	@$(BIN)/python -m bench.alarms $(if $(SEED),--seed $(SEED)) --write docs/false-alarms.md
 
 bench-deployments: $(INSTALLED) ## How often a good new version is taken for a bad one, and how soon a bad one is found; writes docs/deployments.md
 	@$(BIN)/python -m bench.alarms.deployments --write docs/deployments.md

@@ -294,13 +294,13 @@ def told(said: Sequence[Notice], incidents: Sequence[Scripted]) -> dict[str, Any
     return figures | {"false_pages_provisional": provisional, "advised_well": good, "messages": len(said)}
 
 
-def examples(said: Sequence[Notice], incidents: Sequence[Scripted]) -> str:
+def examples(said: Sequence[Notice], incidents: Sequence[Scripted], config: Config) -> str:
     """One alert of each monitor and series that fired in an incident, as it stands on the topic; Markdown."""
     real = [n for n in said if n.change == "fired" and any(about(n, one) for one in incidents)]
     kinds: dict[tuple[str, str], Notice] = {}
     for notice in sorted(real, key=lambda n: (bool(n.finding.group.segment), n.finding.provisional, n.time)):
         kinds.setdefault((notice.finding.monitor, notice.finding.series), notice)
-    told = Events("vigil/vigil", config_hash(Config()), lambda _: Owner(None, {}))
+    told = Events("vigil/vigil", config_hash(config), lambda _: Owner(None, {}))
     lines = [
         "# One real alert of each kind",
         "",
@@ -334,7 +334,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     said = said_of(lines, config, chosen.alerts)
     figures = told(said, incidents)
     if chosen.write is not None:
-        chosen.write.write_text(examples(said, incidents), encoding="utf-8")
+        chosen.write.write_text(examples(said, incidents, config), encoding="utf-8")
     if chosen.read:
         for notice in said:
             if notice.page:

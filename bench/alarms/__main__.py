@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(_row(one), flush=True)
     summary = orjson.dumps([{**asdict(one), "late": dict(one.late), "rate": one.interval} for one in told]).decode()
     if options.write is not None:
-        options.write.write_text(f"{_PAGE}\n{table}\n\n```json\n{summary}\n```\n")
+        options.write.write_text(f"{_PAGE.format(seed=options.seed)}\n{table}\n\n```json\n{summary}\n```\n")
     print(summary)
 
 
@@ -148,10 +148,10 @@ def _row(one: Told) -> str:
 
 _PAGE = """# How often it cries wolf
 
-Written by `make bench-alarms`. Stable models only, so every alert is false: a week for the references, then 30 days
-that count. Figures are false alarms per model and month; the budget is what the judged monitors may spend of the one
-alarm a month that a model has. `bench/alarms` says what is drawn and judged. First week: alarms per model while its
-references are made of its own first days (a day long they say `provisional`).
+Written by `make bench-alarms SEED={seed}`. Stable models only, so every alert is false: a week for the references,
+then 30 days that count. Figures are false alarms per model and month; the budget is what the judged monitors may spend
+of the one alarm a month that a model has. `bench/alarms` says what is drawn and judged. First week: alarms per model
+while its references are made of its own first days (a day long they say `provisional`).
 
 Not judged here: half-space trees, attributions, multivariate drift and the two estimates (performance and error), whose
 summaries are forests' masses, pairs of features and cubes of scores: to draw them is to draw the events. They spend

@@ -45,7 +45,7 @@ class Fleet:
     """So many models of one numeric and one categorical feature, a score, a latency, and two segment values."""
 
     def __init__(self, models: int, rng: np.random.Generator) -> None:
-        self.models, self._rng = models, rng
+        self.models, self._rng, self._apart = models, rng, rng.spawn(1)[0]
         self.profile = _profile(models)
         number = {(key.model, key.value): at for at, key in enumerate(self.profile.groups)}
         names = [f"m{at:05}" for at in range(models)]
@@ -83,7 +83,7 @@ class Fleet:
             "volume": _summary(self.bases[seen], n=n[seen]),
             "silence": _summary(self.bases[seen], n=n[seen]),
             "label_silence": _summary(
-                self.bases[seen], predictions=n[seen], labels=self._rng.binomial(n[seen], _LABELLED)
+                self.bases[seen], predictions=n[seen], labels=self._apart.binomial(n[seen], _LABELLED)
             ),
         }
 

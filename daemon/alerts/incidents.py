@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from daemon.alerts.alert import Alert
+from daemon.alerts.inhibition import labels_are_lost
 from daemon.alerts.notice import SEVERITIES, Notice, incident_of
 from processors.base import Finding
 from processors.durations import DAY_US
@@ -71,7 +72,7 @@ def _urgency(alert: Alert, notice: Notice) -> tuple[int, bool, tuple[object, ...
 
 
 def _may_page(alert: Alert, notice: Notice) -> bool:
-    if notice.held or notice.inhibited_by is not None or _may_be_the_hour(notice):
+    if notice.held or notice.inhibited_by is not None or _may_be_the_hour(alert, notice):
         return False
     decided = alert.decided
     if decided is not None and SEVERITIES.index(notice.severity) <= SEVERITIES.index(decided.severity):
@@ -79,12 +80,12 @@ def _may_page(alert: Alert, notice: Notice) -> bool:
     return notice.change in (_LATE if notice.finding.provisional else _PAGES)
 
 
-def _may_be_the_hour(notice: Notice) -> bool:
+def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
     """Whether a moderate shift may be what each day brings: its reference does not span a day, nor does the shift.
 
     Nothing says that anything is broken or lost. What lasts for a day is no hour's doing: then it pages.
     """
     found = notice.finding
-    shift = notice.action in _SHIFTS or (notice.action == "check_labels" and "lost" not in found.evidence)
+    shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
     young = found.provisional and notice.time - found.since < DAY_US
     return young and shift and notice.severity == "warning"

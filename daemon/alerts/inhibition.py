@@ -5,12 +5,12 @@ began to fire with it or after it, or at least its onset is not the earlier one 
 
 - a feature is broken (the other calls for `fix_feature`), and this one watches what the model makes of its features;
 - a feature is broken, and this one says that the same feature has drifted;
-- a feature was broken until lately, and this one goes by what was usual of late, which was the fault;
 - labels are lost, and this one watches what is made of labels;
 - the other says the same of the whole version, and this one of a segment.
 
 What began before is not explained by it. When the cause ends, its effects need their time to recover, as long as it
-lasted (a day at most): they stand for themselves again once that is over and they could have been repeated since.
+lasted (a day at most): they stand for themselves again once that is over and they could have been repeated since. So
+long it explains, too, what a monitor finds odd that goes by what was usual of late, for that was the fault.
 
 An effect that only says that something is odd, and not what to do, is often surer before its cause is: it waits a few
 minutes for it before it fires.

@@ -14,6 +14,7 @@ are missed from then on. A pause in which everything was silent is nobody's usua
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from processors.profile import GroupKey
 from processors.rows import Bools, Ints, Longs
 from processors.wording import model_words, moment
 
+_Kind = Literal["fired", "recovered"]
 _EPOCH_US = 7 * DAY_US
 _MONTH_US = 30 * DAY_US
 _NEVER = 2**62
@@ -92,10 +94,11 @@ class Pauses(Monitor[SettingsT, RowsT]):
             verdict.findings.extend(self._finding("recovered", state, int(at), context) for at in back.tolist())
             self._hear(state, present, context)
         due = self._due(state)
-        if state["outage"] < 0 and context.end >= self._outage_due(state):
+        outage_due = self._outage_due(state)
+        if state["outage"] < 0 and context.end >= outage_due:
             state["outage"] = _last(own)
             verdict.findings.append(self._of_all("fired", state, context))
-        elif context.end < self._suspected_from(state):
+        elif context.end < _suspected_from(state, outage_due):
             quiet = np.flatnonzero(self._judged(own) & (context.end >= due))
             verdict.findings.extend(self._finding("fired", state, int(at), context) for at in quiet.tolist())
             own["silent"][quiet] = True
@@ -106,8 +109,8 @@ class Pauses(Monitor[SettingsT, RowsT]):
         judged = self._judged(own)
         if not judged.any() or state["outage"] >= 0:
             return None
-        first = int(self._due(state)[judged].min())
-        return first if first < self._suspected_from(state) else min(self._outage_due(state), _NEVER)
+        first, outage_due = int(self._due(state)[judged].min()), self._outage_due(state)
+        return first if first < _suspected_from(state, outage_due) else outage_due
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         columns.clear(state["own"], self.layout, columns.numbers(models.forget(state["models"], groups)))
@@ -145,13 +148,7 @@ class Pauses(Monitor[SettingsT, RowsT]):
         judged = self._judged(state["own"])
         if judged.sum() < _FEWEST_MODELS:
             return _NEVER
-        return int(max(_last(state["own"]), state["resumed"]) + self._limit(state["own"])[judged].min())
-
-    def _suspected_from(self, state: State) -> int:
-        """From when on a missing model waits for whether all are missing: half of the way to that."""
-        due = self._outage_due(state)
-        last = max(_last(state["own"]), state["resumed"])
-        return due if due == _NEVER else last + (due - last) // 2
+        return _heard(state) + int(self._limit(state["own"])[judged].min())
 
     def _hear(self, state: State, present: Ints, context: Judging) -> None:
         """Take in that something of these models came in this pane, and the pause that it ended."""
@@ -179,14 +176,35 @@ class Pauses(Monitor[SettingsT, RowsT]):
         rule = np.maximum(usual * self.settings.factor, self.settings.after)
         return np.asarray(np.maximum(rule, _by_chance(own, usual)), np.int64)
 
-    def _finding(self, kind: Literal["fired", "recovered"], state: State, number: int, context: Judging) -> Finding:
-        own, words = state["own"], self.words
-        last, until = int(own["last"][number]), context.end if kind == "fired" else context.start
-        group = GroupKey(state["models"]["names"][number], "")
-        pause, usual = Duration(until - last), Duration(int(self.usual(own)[number]))
-        sentence = f"no {words.one} since {moment(last)} ({_minutes(pause)}; usual pauses last up to {_minutes(usual)})"
+    def _finding(self, kind: _Kind, state: State, number: int, context: Judging) -> Finding:
+        own, one = state["own"], self.words.one
+        last, usual = int(own["last"][number]), Duration(int(self.usual(own)[number]))
+        group, until = GroupKey(state["models"]["names"][number], ""), _until(kind, context)
+        pause = Duration(until - last)
+        sentence = f"no {one} since {moment(last)} ({_minutes(pause)}; usual pauses last up to {_minutes(usual)})"
         if kind == "recovered":
-            sentence = f"{words.one}s are back after {_minutes(pause)} of silence"
+            sentence = f"{one}s are back after {_minutes(pause)} of silence"
+        return replace(
+            self._told(
+                kind, group, last, pause, n=int(own["panes"][number]), summary=f"{model_words(group)}: {sentence}."
+            ),
+            reference=usual.seconds,
+            onset=(max(last - context.pane_us, 0), min(last + usual, until)),
+            reason=self.words.reason,
+        )
+
+    def _of_all(self, kind: _Kind, state: State, context: Judging) -> Finding:
+        """The input as a whole: nothing comes of any model, or something does again."""
+        one, last = self.words.one, int(state["outage"])
+        count, pause = int(self._judged(state["own"]).sum()), Duration(_until(kind, context) - last)
+        sentence = f"No {one} of any of {count} models since {moment(last)} ({_minutes(pause)})."
+        if kind == "recovered":
+            sentence = f"{one.capitalize()}s are back after {_minutes(pause)} in which none came of any model."
+        told = self._told(kind, _ALL, last, pause, n=count, summary=sentence)
+        return replace(told, reason=self.words.reason_all)
+
+    def _told(self, kind: _Kind, group: GroupKey, last: int, pause: Duration, *, n: int, summary: str) -> Finding:
+        """What all findings have in common."""
         return Finding(
             kind=kind,
             monitor=self.name,
@@ -194,36 +212,16 @@ class Pauses(Monitor[SettingsT, RowsT]):
             group=group,
             since=last,
             value=pause.seconds,
-            n=int(own["panes"][number]),
-            summary=f"{model_words(group)}: {sentence}.",
-            reference=usual.seconds,
-            severity=words.severity,
-            action=words.action,
-            onset=(max(last - context.pane_us, 0), min(last + usual, until)),
-            reason=words.reason,
+            n=n,
+            summary=summary,
+            severity=self.words.severity,
+            action=self.words.action,
         )
 
-    def _of_all(self, kind: Literal["fired", "recovered"], state: State, context: Judging) -> Finding:
-        """The input as a whole: nothing comes of any model, or something does again."""
-        words = self.words
-        last, until = int(state["outage"]), context.end if kind == "fired" else context.start
-        count, pause = int(self._judged(state["own"]).sum()), Duration(until - last)
-        sentence = f"No {words.one} of any of {count} models since {moment(last)} ({_minutes(pause)})"
-        if kind == "recovered":
-            sentence = f"{words.one.capitalize()}s are back after {_minutes(pause)} in which none came of any model"
-        return Finding(
-            kind=kind,
-            monitor=self.name,
-            series="silence",
-            group=_ALL,
-            since=last,
-            value=pause.seconds,
-            n=count,
-            summary=f"{sentence}.",
-            severity=words.severity,
-            action=words.action,
-            reason=words.reason_all,
-        )
+
+def _until(kind: _Kind, context: Judging) -> int:
+    """The end of a pause: now, or when something came."""
+    return context.end if kind == "fired" else context.start
 
 
 def _by_chance(own: State, usual: Longs) -> Longs:
@@ -231,6 +229,17 @@ def _by_chance(own: State, usual: Longs) -> Longs:
     gap = np.maximum((own["last"] - own["first"]) / np.maximum(own["panes"], 1), 1.0)
     longest = np.where(usual > _IRREGULAR * gap, _CAREFUL * gap * np.log(np.maximum(_MONTH_US / gap, 1.0)), 0.0)
     return longest.astype(np.int64)
+
+
+def _suspected_from(state: State, outage_due: int) -> int:
+    """From when on a missing model waits for whether all are missing: half of the way to that."""
+    last = _heard(state)
+    return outage_due if outage_due == _NEVER else last + (outage_due - last) // 2
+
+
+def _heard(state: State) -> int:
+    """When any model was last heard of, or all were back."""
+    return int(max(_last(state["own"]), state["resumed"]))
 
 
 def _last(own: State) -> int:

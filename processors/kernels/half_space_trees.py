@@ -30,7 +30,6 @@ PADDING = 0.15
 SIZE_LIMIT = 0.1
 """A walk ends where less than this share of the window came by: the value of the paper and of River."""
 
-
 _MANY = 4
 """What a walk adds is worked out for all leaves of a tree if there are a quarter as many rows."""
 

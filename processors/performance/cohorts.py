@@ -87,10 +87,10 @@ class Cohorts:
         """The entries of cohorts that are open or may still be opened; the outcomes of others are counted."""
         if not len(pane):
             return pane
-        units = _distinct(pane.unit)
+        units = pane.unit[cube.begins(pane.unit)]
         groups = cube.group_of(units)
         _grow(state, int(groups[-1]) + 1)
-        shut = (cube.hour_of(units) <= state["closed"][groups]) & ~_among(state["table"]["unit"], units)
+        shut = (cube.hour_of(units) <= state["closed"][groups]) & cube.outside(units, state["table"]["unit"])
         if not shut.any():
             return pane
         outside = shut[np.searchsorted(units, pane.unit)]
@@ -100,11 +100,11 @@ class Cohorts:
 
     def _note(self, state: State, pane: Entries, context: Judging) -> None:
         """Open cohorts that are new, and note what is fresh in each."""
-        units = _distinct(pane.unit)
+        units = pane.unit[cube.begins(pane.unit)]
         if not len(units):
             return
         known = state["table"]["unit"]
-        new = units[~_among(known, units)]
+        new = units[cube.outside(units, known)]
         if len(new):
             ends, wait = cube.hour_of(new) + HOUR_US, context.label_waits(cube.group_of(new))
             final_at = np.where(ends + wait > context.end, ends + wait, context.end + wait)
@@ -158,17 +158,6 @@ class Cohorts:
         np.maximum.at(state["closed"], cube.group_of(units), cube.hour_of(units))
         self._shelf.remove(state["runs"], units)
         state["table"] = {name: column[~gone] for name, column in table.items()}
-
-
-def _distinct(ascending: Longs) -> Longs:
-    """Each unit once."""
-    return ascending[np.append(True, ascending[1:] != ascending[:-1])] if len(ascending) else ascending
-
-
-def _among(ascending: Longs, units: Longs) -> Bools:
-    """Which of these units are there: two searches, where `np.isin` would sort thousands of cohorts each pane."""
-    found: Bools = np.searchsorted(ascending, units, "left") < np.searchsorted(ascending, units, "right")
-    return found
 
 
 def _waits(n: Longs, span: int, enough: int) -> Longs:

@@ -67,7 +67,7 @@ def gathered(unit: Longs, what: Ints, code: Longs, value: Longs) -> Entries:
     if not _in_order(unit, what, code):
         order = _order(unit, what, code)
         unit, what, code, value = unit[order], what[order], code[order], value[order]
-    new = _begins(unit, what, code)
+    new = begins(unit, what, code)
     if new.all() and value.all():
         return Entries(unit, what, code, value)
     first = np.flatnonzero(new)
@@ -160,7 +160,7 @@ def coarsened(entries: Entries, most: int) -> Entries:
     family = np.where(kind == CLASS_SCORE, entries.what[rows] // KINDS // 2 * KINDS + kind, kind)
     order = np.lexsort((family, entries.unit[rows]))
     rows, family = rows[order], family[order]
-    part = np.cumsum(_begins(entries.unit[rows], family)) - 1
+    part = np.cumsum(begins(entries.unit[rows], family)) - 1
     size = np.bincount(part)
     mine = size[part] > most if len(part) else np.zeros(0, np.bool_)
     if not mine.any():
@@ -172,8 +172,8 @@ def coarsened(entries: Entries, most: int) -> Entries:
     return gathered(entries.unit, entries.what, code, entries.value)
 
 
-def _begins(*columns: Any) -> Bools:
-    """Does a row differ from the one before it?"""
+def begins(*columns: Any) -> Bools:
+    """Does a row differ from the one before it? Of columns in order: is it the first of its kind?"""
     new = np.ones(len(columns[0]), np.bool_)
     new[1:] = False
     for column in columns:
@@ -183,7 +183,7 @@ def _begins(*columns: Any) -> Bools:
 
 def _of_runs(unit: Longs, most: int) -> Longs:
     """Positions of the rows of units (ascending) that have more than `most` of them."""
-    cuts = np.append(np.flatnonzero(_begins(unit)), len(unit))
+    cuts = np.append(np.flatnonzero(begins(unit)), len(unit))
     sizes = np.diff(cuts)
     return np.flatnonzero(np.repeat(sizes > most, sizes))
 
@@ -275,7 +275,7 @@ class Shelf:
     def remove(self, runs: list[Any], units: Longs) -> None:
         """Drop the entries of these units (ascending); changes `runs` in place."""
         if len(units):
-            kept = [Entries(**run).take(_outside(run["unit"], units)) for run in runs]
+            kept = [Entries(**run).take(outside(run["unit"], units)) for run in runs]
             runs[:] = [entries.to_state() for entries in kept if len(entries)]
 
     def _within_bounds(self, entries: Entries, bottom: bool) -> Entries:
@@ -295,7 +295,10 @@ def _units_of(entries: Entries, units: Longs) -> Entries:
     return entries.take(rows)
 
 
-def _outside(unit: Longs, units: Longs) -> Bools:
+def outside(unit: Longs, units: Longs) -> Bools:
+    """Which of the first are not among the second (ascending)."""
+    if not len(units):
+        return np.ones(len(unit), np.bool_)
     at = np.minimum(np.searchsorted(units, unit), len(units) - 1)
-    outside: Bools = units[at] != unit
-    return outside
+    different: Bools = units[at] != unit
+    return different

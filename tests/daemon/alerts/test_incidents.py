@@ -73,7 +73,15 @@ def test_who_got_used_to_a_broken_feature_pages_nobody_when_it_is_mended(monitor
         ({"action": "retrain", "severity": "warning"}, False),
         ({"action": "reweigh", "severity": "warning"}, False),
         ({"action": "check_labels", "severity": "warning"}, False),
-        ({"action": "check_labels", "severity": "warning", "evidence": {"lost": [1]}}, True),
+        (
+            {
+                "monitor": "label_drift",
+                "action": "check_labels",
+                "severity": "warning",
+                "evidence": {"lost": [1]},
+            },
+            True,
+        ),
         ({"action": "retrain", "severity": "critical"}, True),
         ({"action": "fix_feature", "severity": "warning"}, True),
     ],
