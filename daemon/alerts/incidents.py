@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from daemon.alerts.alert import Alert
-from daemon.alerts.inhibition import labels_are_lost
+from daemon.alerts.inhibition import labels_are_lost, waits_for_cause
 from daemon.alerts.notice import SEVERITIES, Notice, incident_of
 from processors.base import Finding
 from processors.durations import DAY_US
@@ -83,9 +83,12 @@ def _may_page(alert: Alert, notice: Notice) -> bool:
 def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
     """Whether a moderate shift may be what each day brings: its reference does not span a day, nor does the shift.
 
-    Nothing says that anything is broken or lost. What lasts for a day is no hour's doing: then it pages.
+    Nothing says that anything is broken or lost, or more than that it looks odd. A feature may even be somewhere else
+    altogether, if it went there by and by. What lasts for a day is no hour's doing: then it pages.
     """
     found = notice.finding
     shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
+    shift |= waits_for_cause(alert)
     young = found.provisional and notice.time - found.since < DAY_US
-    return young and shift and notice.severity == "warning"
+    grown = found.monitor == "feature_drift" and notice.change != "fired"
+    return young and shift and (notice.severity == "warning" or grown)

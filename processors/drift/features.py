@@ -27,7 +27,7 @@ from processors.base import (
     Summary,
     Verdict,
 )
-from processors.detectors import budget
+from processors.detectors import budget, turns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
@@ -81,13 +81,19 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
         return Summary(keys, {"counts": counts, "n": seen, "numbers": numbers, "total": totals})
 
     def initial(self) -> State:
-        return {"drift": self._detector.initial(), "budget": budget.initial(), "windows": _WINDOWS.initial()}
+        return {
+            "drift": self._detector.initial(),
+            "budget": budget.initial(),
+            "turns": turns.initial(),
+            "windows": _WINDOWS.initial(),
+        }
 
     def judge(self, state: State, summary: Summary, context: Judging) -> Verdict:
         verdict = Verdict(state)
         if len(summary):
             bases = context.profile.series_group[summary.keys]
             weights = budget.weights(state["budget"], summary.keys, budget.models_of(context.profile, bases), context)
+            weights[turns.taken(turns.of(state), summary.keys, summary["counts"], context.start)] = 0
             changes = self._detector.step(
                 state["drift"], summary.keys, summary["counts"], context.start, context.end, weights
             )
@@ -139,6 +145,7 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         self._detector.forget(state["drift"], series)
         budget.forget(state["budget"], series)
+        turns.forget(turns.of(state), series)
         _WINDOWS.forget(state["windows"], series)
         return state
 

@@ -234,6 +234,8 @@ class Profile:
         base = self.base_of(table.model, table.version)
         member_row, member_group = self._groups.members(table.segments, base, table.names)
         scores = self._class_scores(table.proba, table.model, base, table.names)
+        cells = self._series.locate(table.features, base, table.names)
+        self._series.widen(cells, start)
         return PredictionRows(
             start,
             end,
@@ -246,7 +248,7 @@ class Profile:
             table.prediction.numbers(),
             self._positive_scores(table.score, scores, base),
             scores,
-            self._series.locate(table.features, base, table.names),
+            cells,
             duplicates,
         )
 
@@ -389,7 +391,7 @@ class Profile:
         for number in self._series.unsealed(base):
             feature = self.series_feature[number]
             if feature in samples:
-                self._series.seal(number, samples[feature], names, types.get(feature))
+                self._series.seal(number, samples[feature], names, types.get(feature), warming.until)
 
     def _crowded(self) -> list[int]:
         """Versions to be sealed from what there is of them, those of most rows first, so that samples have room."""

@@ -3,6 +3,9 @@
 A series is sealed once: its type, edges or vocabulary are chosen from the version's first rows (or a reference's) and
 stay for as long as the version lives, so that counts of different days can be compared. Numeric series get intervals
 at the sample's quantiles, or one interval a value where there are few; categorical ones their most frequent values.
+
+A version's first rows may be those of three minutes, and have seen nothing of the afternoon or of Sunday. So for a week
+the range of a number is widened by what comes just beyond it, pane by pane; what is further off is out of range.
 """
 
 from __future__ import annotations
@@ -26,7 +29,11 @@ from processors.slices import Located
 MOST_CATEGORIES = binning.WIDTH - binning.REGULAR
 INTERVALS = 20
 _RESERVED = ("missing", "wrong type", "below range", "above range")
-_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary")
+WIDENED_US = 7 * DAY_US
+_JUST_BEYOND = 0.1
+"""How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
+are near the least of them, as seen from the greatest."""
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "sealed")
 
 _NO_CELLS = Located(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0))
 
@@ -42,6 +49,8 @@ class Series:
         self.upper = np.zeros(0, np.float64)
         self.edges = np.zeros((0, MOST_CATEGORIES), np.float64)
         self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
+        self.sealed = np.zeros(0, np.int64)
+        """When a series got its bins, microseconds; 0: they are a reference's, or of an older release."""
         self.words: list[list[str]] = []
         """Of a categorical series, the categories in the order of its bins."""
         self.cut_off: Counter[str] = Counter()
@@ -112,8 +121,28 @@ class Series:
             self.cut_off["values of further features"] += left_out
         return Located(*columns)
 
-    def seal(self, number: int, sample: Scalars, names: Names, configured: str | None) -> None:
-        """Choose a series' type and bins from a sample of its values. One without any value waits on."""
+    def widen(self, cells: Located, time: int) -> None:
+        """Put numbers just beyond the range of a young series into its outermost intervals, which then reach there."""
+        if not len(self.sealed) or self.sealed.max() <= time - WIDENED_US:
+            return
+        beyond = np.flatnonzero((cells.bin == binning.BELOW) | (cells.bin == binning.ABOVE))
+        series = cells.series[beyond]
+        young = (self.type[series] == binning.NUMERIC) & (self.sealed[series] > time - WIDENED_US)
+        beyond, series = beyond[young], series[young]
+        value, low, high = cells.value[beyond], self.edges[series, 0], self.upper[series]
+        last = self.bins[series] - 1
+        wide = _JUST_BEYOND * (high - low)
+        down = np.minimum(wide, np.where(last > 0, self.edges[series, 1] - low, 0) / 2)
+        up = np.minimum(wide, (high - self.edges[series, last]) / 2)
+        below, above = (value < low) & (value >= low - down), (value > high) & (value <= high + up)
+        np.minimum.at(self.edges[:, 0], series[below], value[below])
+        np.maximum.at(self.upper, series[above], value[above])
+        cells.bin[beyond[below]] = binning.REGULAR
+        cells.bin[beyond[above]] = binning.REGULAR + last[above]
+
+    def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
+        """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
+        self.sealed[number] = time
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
         numbers = numbers[np.isfinite(numbers)]
@@ -168,6 +197,7 @@ class Series:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
+        state = {"sealed": np.zeros(len(state["group"]), np.int64), **state}  # older releases kept none
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
@@ -183,7 +213,7 @@ class Series:
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
         self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
-        self.bins[number], self.upper[number] = 0, np.nan
+        self.bins[number], self.upper[number], self.sealed[number] = 0, np.nan, 0
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
         self._slots.forget(base)
@@ -256,14 +286,14 @@ class Warming:
         self.rows = 0
         self.size = 0
         """Values of features that are held."""
-        self._since = self._until = 0
+        self._since = self.until = 0
 
     def add(self, cells: Cells, key: Any, start: int, end: int, names: Names) -> None:
         """Take in one pane's rows; of more than are needed those with the smallest keys."""
         if len(cells) > self.ROWS:
             cells = cells.take(np.sort(np.argsort(key, kind="stable")[: self.ROWS]))
         self._since = self._since or start
-        self._until = end
+        self.until = end
         self.rows += len(cells)
         self.size += len(cells.values)
         self._cells.append(cells.take(np.arange(len(cells))))
@@ -273,7 +303,7 @@ class Warming:
 
     def ready(self) -> bool:
         """Is the sample large enough?"""
-        slow = self.rows >= self.ROWS_SLOW and self._until - self._since >= self.SPAN_US
+        slow = self.rows >= self.ROWS_SLOW and self.until - self._since >= self.SPAN_US
         return self.rows >= self.ROWS or slow
 
     def samples(self) -> tuple[dict[str, Scalars], Names]:
@@ -292,7 +322,7 @@ class Warming:
             "cells": cells.to_state(),
             "texts": {str(name): text for name, text in sorted(names.texts.items())},
             "layouts": {str(name): list(layout) for name, layout in sorted(names.layouts.items())},
-            "span": [self.rows, self._since, self._until],
+            "span": [self.rows, self._since, self.until],
         }
 
     @classmethod
@@ -303,7 +333,7 @@ class Warming:
         texts = {int(name): text for name, text in state["texts"].items()}
         layouts = {int(name): tuple(layout) for name, layout in state["layouts"].items()}
         warming._names = [Names(texts, layouts)]
-        warming.rows, warming._since, warming._until = state["span"]
+        warming.rows, warming._since, warming.until = state["span"]
         warming.size = len(warming._cells[0].values)
         return warming
 

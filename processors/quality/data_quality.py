@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
-from processors.detectors import budget
+from processors.detectors import budget, turns
 from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
@@ -24,6 +24,7 @@ from processors.profile import Profile
 from processors.quality import counting, schema, stuck
 from processors.quality.counting import DUPLICATE, KINDS, MISSING, NOVEL
 from processors.registry import register
+from processors.rows import Bools
 from processors.slices import PredictionRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
@@ -67,6 +68,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             "budget": budget.initial(),
             "stuck": stuck.initial(),
             "schema": schema.initial(),
+            "turns": turns.initial(),
             "windows": _WINDOWS.initial(),
         }
 
@@ -114,6 +116,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         self._rates.forget(state["duplicates"], groups)
         budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
+        turns.forget(turns.of(state), series)
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
         return state
 
@@ -130,6 +133,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         )
         keys, owners = _rate_key(numbers, kind), _rate_key(budget.models_of(context.profile, bases), kind)
         weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
+        weights[(kind == NOVEL) & _take_turns(state, summary, context.start)[row]] = 0
         hits, trials = summary["bad"][row, kind], summary["trials"][row, kind]
         found: list[Change] = []
         for name, mine in (("rates", kind != DUPLICATE), ("duplicates", kind == DUPLICATE)):
@@ -236,6 +240,14 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             severity="info" if series == "new_feature" else "warning",
             action="none" if over else "fix_feature",
         )
+
+
+def _take_turns(state: State, summary: Summary, start: int) -> Bools:
+    """Which keys of a pane's summary are of series that take turns? What is new of those says nothing by itself."""
+    taking = counting.of_series(summary.keys)
+    numbers = (summary.keys[taking] // 2).astype(np.int32)
+    taking[taking] = turns.taken(turns.of(state), numbers, summary["bins"][taking], start)
+    return taking
 
 
 def _rate_key(number: Any, kind: Any) -> Any:

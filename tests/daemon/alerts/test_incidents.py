@@ -84,6 +84,7 @@ def test_who_got_used_to_a_broken_feature_pages_nobody_when_it_is_mended(monitor
         ),
         ({"action": "retrain", "severity": "critical"}, True),
         ({"action": "fix_feature", "severity": "warning"}, True),
+        ({"monitor": "feature_drift", "action": "retrain", "severity": "critical"}, True),
     ],
 )
 @pytest.mark.parametrize("provisional", [True, False])
@@ -94,6 +95,25 @@ def test_what_the_hour_may_explain_wakes_nobody_on_the_first_day(
     life = Life(rules())
     (fired,) = life.close(START, [finding(since=START - PANE, provisional=provisional, **said_of_it)])
     assert (fired.change, fired.page) == ("fired", pages or not provisional)
+
+
+@pytest.mark.parametrize("provisional", [True, False])
+def test_what_only_looks_odd_on_the_first_day_wakes_nobody(provisional: bool) -> None:
+    """It is told once no cause was found."""
+    life = Life(rules())
+    odd = finding(monitor="anomaly", action="none", severity="warning", since=START, provisional=provisional)
+    (fired,) = [notice for pane in range(60) for notice in life.close(START + pane * PANE, [odd] if not pane else [])]
+    assert (fired.change, fired.page) == ("fired", not provisional)
+
+
+@pytest.mark.parametrize(("monitor", "pages"), [("feature_drift", False), ("concept_drift", True)])
+def test_a_feature_that_moves_by_and_by_on_the_first_day_wakes_nobody(monitor: str, pages: bool) -> None:
+    """The temperature of the afternoon was never seen in the morning; but errors do harm, however they came."""
+    life = Life(rules())
+    shift = finding(monitor=monitor, since=START - PANE, provisional=True, action="retrain", severity="warning")
+    life.close(START, [shift])
+    (grown,) = life.close(START + PANE, [replace(shift, kind="updated", severity="critical")])
+    assert (grown.severity, grown.page) == ("critical", pages)
 
 
 def test_a_shift_that_lasts_for_a_day_is_no_hours_doing() -> None:

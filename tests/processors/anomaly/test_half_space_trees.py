@@ -10,6 +10,7 @@ import pytest
 from processors.anomaly import forests
 from processors.anomaly.half_space_trees import Anomaly, AnomalySettings
 from processors.base import Summary
+from processors.durations import DAY_US
 from processors.kernels.half_space_trees import grow
 from processors.profile import GroupKey
 from processors.rows import Predictions, text_hash
@@ -17,6 +18,8 @@ from tests.processors.kernels.test_half_space_trees import as_river
 from tests.processors.panes import PANE, Run, predictions
 
 NAMES = ("age", "amount", "country", "hours")
+WEEK = 7 * DAY_US // PANE + 2
+"""The pane from which on ranges are not widened any more."""
 
 
 def pane(number: int, count: int, rng: np.random.Generator, *, odd: int = 0, missing: float = 0.0) -> Predictions:
@@ -40,7 +43,7 @@ def test_scores_equal_rivers_on_raw_values() -> None:
     split, share = grow(text_hash("fraud\x001"), 3, 10, 8)
     low, high = run.profile.series_edges[series, 0], run.profile.series_upper[series]
     model = as_river(split, low[split] + (high - low)[split] * share, 250)
-    for number in range(2, 6):
+    for number in range(WEEK, WEEK + 4):
         table = pane(number, 250, rng)
         values = table.features.values.numbers().reshape(250, 4)[:, [0, 1, 3]]
         expected = []
@@ -48,7 +51,7 @@ def test_scores_equal_rivers_on_raw_values() -> None:
             expected.append(model.score_one(dict(enumerate(row))))
             model.learn_one(dict(enumerate(row)))
         run.predictions(table)
-        if number > 2:
+        if number > WEEK:
             assert run.series("anomaly_score")[-1].value == pytest.approx(np.mean(expected), abs=1e-9)
             assert run.series("anomaly_score")[-1].n == 250
             p99 = run.series("anomaly_score_p99")[-1].value or 0.0

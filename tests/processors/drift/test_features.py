@@ -16,6 +16,8 @@ from processors.slices import PredictionRows
 from tests.processors.drift.conftest import Run
 
 HEALTHY, BROKEN = 150, 40
+HOUR = 30
+"""Panes, in a world of short hours."""
 
 
 def panes(broken: dict[str, Any] | None, numbers: range) -> list[list[Event]]:
@@ -123,3 +125,14 @@ def test_counts_say_where_each_value_fell_and_which_were_absent() -> None:
         bases = stream.profile.series_group[summary.keys]
         np.testing.assert_array_equal(summary["counts"].sum(axis=1), np.bincount(rows.base)[bases])
         assert summary["counts"][:, ABSENT].sum() > 0
+
+
+def test_the_hour_is_no_drift_of_the_hour(run: Run) -> None:
+    """All of its values are new at once, each time; a feature that is drawn beside it is watched as ever."""
+    drawn = panes({"age": lambda _value, rng: int(rng.integers(18, 40))}, range(HEALTHY + BROKEN))
+    events: list[list[Event]] = []
+    for pane, rows in enumerate(drawn):
+        clock = {"hour": pane // HOUR, "weekend": pane >= 4 * HOUR}
+        events.append([{**event, "features": {**event["features"], **clock}} for event in rows])
+    said = run(FeatureDrift(FeatureDrift.Settings()), events)
+    assert {finding.feature for finding in said.findings} == {"age"}

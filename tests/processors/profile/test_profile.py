@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.durations import DAY_US
 from processors.kernels import binning
 from processors.packing import pack, unpack
 from processors.profile import (
@@ -316,3 +317,39 @@ def test_a_version_without_groups_is_undecided_until_something_is_predicted() ->
     assert profile.task(0) == UNDECIDED
     located = profile.locate_signals(signals, START, START + PANE)
     assert [profile.series_feature[number] for number in located.series] == ["signal:loss"]
+
+
+def _ranges(profile: Profile, values: list[float], start: int) -> tuple[float, float]:
+    """The range of the feature `x` after a pane with these values."""
+    feed(profile, table(*(prediction(id=str(n), features={"x": value}) for n, value in enumerate(values))), start)
+    return float(profile.series_edges[0, 0]), float(profile.series_upper[0])
+
+
+def test_a_young_range_is_widened_by_what_comes_just_beyond_it() -> None:
+    """By half of its outermost interval at most in a pane; for a week from its sample on, and across a restart."""
+    profile = Profile()
+    sample = np.linspace(0, 10, 1_001).tolist()
+    assert _ranges(profile, sample, START) == (0, 10)
+    assert _ranges(profile, [10.1, 10.2, 10.4, -0.2], START + PANE) == (-0.2, 10.2)
+    rows = feed(profile, table(prediction(id="a", features={"x": 10.3}), prediction(id="b", features={"x": 30.0})))
+    assert sorted(rows.cells.bin.tolist()) == [binning.ABOVE, binning.REGULAR + profile.series_bins[0] - 1]
+    profile = saved(profile)
+    assert _ranges(profile, [10.4], START + 6 * DAY_US) == (-0.2, 10.4)
+    assert _ranges(profile, [10.5], START + PANE + 7 * DAY_US) == (-0.2, 10.4)
+
+
+def test_neither_the_range_of_a_reference_is_widened_nor_that_of_an_older_state() -> None:
+    """An operator chose the one, and of the other nobody knows how old it is."""
+    rows = table(*(prediction(id=str(n), features={"x": n / 100}) for n in range(1_001)))
+    adopted, learnt, older = Profile(), Profile(), Profile()
+    feed(learnt, rows)
+    group = learnt.groups[0]
+    adopted.adopt(group.model, group.version, rows)
+    state = learnt.to_state()
+    del state["series"]["sealed"]
+    older.load(unpack(pack(state)))
+    assert [_ranges(profile, [10.1], START + PANE) for profile in (learnt, adopted, older)] == [
+        (0, 10.1),
+        (0, 10),
+        (0, 10),
+    ]

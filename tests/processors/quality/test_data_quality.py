@@ -97,6 +97,38 @@ def test_what_breaks_is_told_and_taken_back(
     assert told[0].since == 80 * PANE
 
 
+def calendar(number: int, columns: Columns) -> None:
+    """A quarter of an hour and a day, in a world in which days have ten minutes; and a region that is sent in turns."""
+    columns["quarter"] = [float(number // 10)] * ROWS
+    columns["day"] = [["Mo", "Tu", "We"][number // 60 % 3]] * ROWS
+    columns["region"] = ["north" if number // 25 % 2 else "south"] * ROWS
+
+
+def test_the_time_of_day_is_no_news() -> None:
+    """Features that take turns have new values all at once, each time; what else breaks of them is told."""
+    assert not run_with(calendar, panes=300).findings
+
+    def gone(number: int, columns: Columns) -> None:
+        calendar(number, columns)
+        if number >= 200:
+            columns["day"] = [None] * ROWS
+
+    (fired,) = run_with(gone, panes=210).findings
+    assert (fired.series, fired.feature) == ("missing_rate", "day")
+
+
+def test_what_a_morning_has_not_seen_is_no_fault() -> None:
+    """A number that creeps out of the range of its first minutes is not out of range; one that leaps is."""
+
+    def warmer(number: int, columns: Columns) -> None:
+        columns["amount"] = [value + 0.3 * number for value in columns["amount"]]
+        if number >= 280:
+            columns["amount"] = [value + 100 for value in columns["amount"]]
+
+    (fired,) = run_with(warmer, panes=285).findings
+    assert (fired.series, fired.feature, fired.since) == ("out_of_range_rate", "amount", 280 * PANE)
+
+
 def test_a_healthy_stream_is_quiet() -> None:
     """Half of the emails are missing, as ever."""
     run = run_with(as_ever, panes=300)
