@@ -54,9 +54,9 @@ def empty(shape: Shape) -> State:
 
 
 def columns_of(profile: Profile, group: int) -> list[int]:
-    """The numeric series of a version, by feature name."""
-    of = profile.series_of(group)
-    return [number for _, number in sorted(of.items()) if profile.series_type[number] == NUMERIC]
+    """The numeric series of a version, by feature name; without clocks, by which each new hour would be odd."""
+    drawn = (profile.series_type == NUMERIC) & ~profile.series_turning
+    return [number for _, number in sorted(profile.series_of(group).items()) if drawn[number]]
 
 
 def planted(forests: State, groups: list[int], keys: list[GroupKey], series: list[list[int]]) -> State:

@@ -45,9 +45,10 @@ _MOVED, _MOVED_Z = 0.05, 4.0
 
 
 def features_of(profile: Profile, base: int) -> Ints:
-    """Numbers of the series of a version whose pairs may be watched, ascending."""
-    types = profile.series_type
-    numbers = sorted(n for n in profile.series_of(base).values() if types[n] in (NUMERIC, CATEGORICAL))
+    """Numbers of the series of a version whose pairs may be watched, ascending: not those of clocks."""
+    types, turning = profile.series_type, profile.series_turning
+    own = profile.series_of(base).values()
+    numbers = sorted(n for n in own if types[n] in (NUMERIC, CATEGORICAL) and not turning[n])
     return np.array(numbers[:MOST_FEATURES], np.int32)
 
 

@@ -22,6 +22,7 @@ from processors.profile.series import Series, Warming
 from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
 from processors.rows import (
     CORRECTION,
+    Bools,
     Bytes,
     Cells,
     Explanations,
@@ -101,6 +102,11 @@ class Profile:
     def series_bins(self) -> Ints:
         """How many regular bins each series has."""
         return self._series.bins
+
+    @property
+    def series_turning(self) -> Bools:
+        """Whether each series took turns in its first rows, as a clock does, or was constant."""
+        return self._series.turning
 
     @property
     def series_edges(self) -> Floats:

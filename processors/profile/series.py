@@ -33,7 +33,9 @@ WIDENED_US = 7 * DAY_US
 _JUST_BEYOND = 0.1
 """How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
 are near the least of them, as seen from the greatest."""
-_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "sealed")
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "sealed", "turning")
+_FEW_TURNS = 0.4
+"""See `detectors.turns`, which goes on to count them."""
 
 _NO_CELLS = Located(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0))
 
@@ -51,6 +53,8 @@ class Series:
         self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
         self.sealed = np.zeros(0, np.int64)
         """When a series got its bins, microseconds; 0: they are a reference's, or of an older release."""
+        self.turning = np.zeros(0, np.bool_)
+        """Whether a series took turns in its sample, or was constant: as clocks do."""
         self.words: list[list[str]] = []
         """Of a categorical series, the categories in the order of its bins."""
         self.cut_off: Counter[str] = Counter()
@@ -143,6 +147,7 @@ class Series:
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
         """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
         self.sealed[number] = time
+        self.turning[number] = time > 0 and _takes_turns(sample)  # of a reference's rows the order is nobody's
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
         numbers = numbers[np.isfinite(numbers)]
@@ -197,7 +202,8 @@ class Series:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
-        state = {"sealed": np.zeros(len(state["group"]), np.int64), **state}  # older releases kept none
+        for name in ("sealed", "turning"):  # an older release kept neither
+            state = {name: np.zeros(len(state["group"]), getattr(self, name).dtype), **state}
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
@@ -213,7 +219,7 @@ class Series:
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
         self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
-        self.bins[number], self.upper[number], self.sealed[number] = 0, np.nan, 0
+        self.bins[number], self.upper[number], self.sealed[number], self.turning[number] = 0, np.nan, 0, False
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
         self._slots.forget(base)
@@ -343,6 +349,12 @@ class Warming:
             self._cells = [Cells.concat(self._cells)]
             self._names = [self._names[0].merged(self._names[1:])]
         return self._cells[0], self._names[0]
+
+
+def _takes_turns(sample: Scalars) -> bool:
+    tokens = tokens_of(sample)
+    turns = np.count_nonzero(tokens[1:] != tokens[:-1])
+    return bool(turns <= _FEW_TURNS * np.count_nonzero(tokens[1:] != tokens[0])) if len(tokens) else False
 
 
 def _needed(cells: Cells, names: Names) -> Names:
