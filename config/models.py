@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from config.section import ClassName, Count, Like, Names, Number, Positive, Section
+from config.section import ClassName, Count, Like, Names, Number, Positive, Routing, Section
 from config.units import Duration
 
 Severity = Literal["info", "warning", "critical"]
@@ -102,7 +102,7 @@ class ModelConfig(Section):
     """Retire a version after this long without a prediction, but not before its last cohort is final."""
     owner: str | None = None
     """Who answers for the model; shown in its alerts."""
-    routing: dict[str, str] = Field(default_factory=dict)
+    routing: Routing = Field(default_factory=dict)
     """Labels put on its alerts, for routing: `{team: risk}`."""
     explain: ModelExplain = ModelExplain()
     """How to explain it."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from config.models import Implicit, ModelConfig, Severity
-from config.section import Count, Like, Names, Number, Parameters, Positive, Section, Share
+from config.section import Count, Like, Names, Number, Parameters, Positive, Routing, Section, Share
 from config.streams import Files, FileSink, Kafka, KafkaSink, Sinks, SinkSpec, SourceSpec, StdoutSink
 from config.units import Duration, Rate, Size
 
@@ -157,7 +157,7 @@ class Alerts(Section):
     """A resolved alert is deleted from a compacted topic after this long."""
     heartbeat: Positive = Duration.parse("1m")
     """How often Vigil says that it is alive, and how far it has read."""
-    routing: dict[str, str] = Field(default_factory=dict)
+    routing: Routing = Field(default_factory=dict)
     """Labels put on every alert."""
     silences: tuple[Silence, ...] = ()
     """Alerts to hold back, with who and why."""

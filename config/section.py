@@ -16,9 +16,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from config.environment import resolved
+from config.environment import FromEnvironment, resolved
 from config.units import Duration
 from processors.documented import Documented
+
+SECRET_NAME = re.compile(
+    r"passw|secret|token|credential|private_key|key_password|authorization|key[._]pem|oauthbearer[._]config",
+    re.IGNORECASE,
+)
+"""Names of what is likely to be secret, whoever gave them."""
 
 
 class Section(Documented):
@@ -64,6 +70,14 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _sent_to_all(labels: Any) -> Any:
+    """Labels leave with every alert: a secret that came from the environment can't be meant to."""
+    for name, value in labels.items() if isinstance(labels, dict) else ():
+        if isinstance(value, FromEnvironment) and SECRET_NAME.search(str(name)):
+            raise ValueError(f"{name} leaves with every alert, and looks like a secret. Remove it, or rename it.")
+    return labels
+
+
 def canonical_class(value: Any) -> Any:
     """The name under which a class is known: 1, "1", 1.0 and true are one class."""
     if isinstance(value, bool):
@@ -82,4 +96,5 @@ Positive = Annotated[Duration, Field(gt=0)]
 ClassName = Annotated[str, BeforeValidator(canonical_class, json_schema_input_type=str | int | float | bool)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda _: "***", return_type=str, when_used="json")]
 TopicName = Annotated[str, Like(r"[a-zA-Z0-9._-]{1,249}", "is not a topic's name. Use letters, digits, dots, _ and -.")]
+Routing = Annotated[dict[str, str], BeforeValidator(_sent_to_all)]
 Parameters = Annotated[dict[str, Any], BeforeValidator(resolved)]

@@ -1,19 +1,12 @@
 """Where events come from and where alerts, readings and dead letters go."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, SecretStr, model_serializer
 
 from config.environment import FromEnvironment, resolved
-from config.section import Names, Paths, Secret, Section, TopicName, listed
-
-SECRET_NAME = re.compile(
-    r"passw|secret|token|credential|private_key|key_password|authorization|key[._]pem|oauthbearer[._]config",
-    re.IGNORECASE,
-)
-"""Names of what is likely to be secret, whoever gave them."""
+from config.section import SECRET_NAME, Names, Paths, Secret, Section, TopicName, listed
 
 OWNED_OPTIONS = {
     "bootstrap_servers": "Set kafka.brokers instead.",

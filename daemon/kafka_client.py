@@ -20,7 +20,7 @@ from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.frame import KafkaBytes
 
 from config.environment import FromEnvironment
-from config.streams import SECRET_NAME
+from config.section import SECRET_NAME
 
 BOOTSTRAP_MS = 3_000
 _PIECE = 2**18

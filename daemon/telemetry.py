@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
-from config.streams import SECRET_NAME
+from config.section import SECRET_NAME
 from daemon.rate_limited import RateLimited
 
 Level = Literal["debug", "info", "warning", "error"]

@@ -49,6 +49,8 @@ MISTAKES: tuple[dict[str, Any], ...] = (
     {"detectors": [{"river": "drift.KSWIN", "params": {PLANTED: 1}, "series": "x"}]},
     {"monitors": {"feature_drift": {"min_effect": PLANTED}, "nothing": PLANTED}},
     {"alerts": {"false_alarms": PLANTED, "silences": [{"match": {"severity": PLANTED}, "from": PLANTED}]}},
+    {"alerts": {"routing": {"api_token": PLANTED}}},
+    {"models": {"m": {"routing": {"pager_secret": PLANTED}}}},
     {"http": {"port": PLANTED}, "log": {"level": PLANTED, "format": PLANTED}, "state": {"path": [PLANTED]}},
     {"redact": {"features": {"a": PLANTED}}, "files": {"paths": PLANTED, "codec": PLANTED}},
 )
