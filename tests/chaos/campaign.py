@@ -91,8 +91,7 @@ def campaign(
             arena.upcoming = faults[place].stop_at if place < len(faults) else ""
             say(f"{time.monotonic() - began:6.0f} s  {place}/{len(faults)}  {fault.kind}")
             arena.stream.allow(RECORDS)
-            fault.strike(arena)
-            struck[fault.kind] += 1
+            struck[fault.kind if fault.strike(arena) else f"({fault.kind}: missed)"] += 1
             arena.alive()
             if stop_at_loss and arena.losses:
                 return _outcome(arena, seed, struck, began, Verdict(arena.losses))

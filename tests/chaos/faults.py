@@ -78,11 +78,11 @@ class Fault:
         rng = random.Random(self.seed)
         return f"{rng.choice(list(Step)).value}:{rng.choice([1, 1, 2, 3, 5])}"
 
-    def strike(self, arena: Arena) -> None:
-        """Let it happen."""
+    def strike(self, arena: Arena) -> bool:
+        """Let it happen. False: there was nothing that it could have struck."""
         if arena.daemon.stop_at != self.stop_at:
             arena.restart(self.stop_at)
-        KINDS[self.kind](arena, random.Random(self.seed))
+        return KINDS[self.kind](arena, random.Random(self.seed)) is not False
 
 
 def schedule(seed: int, kills: int, broker_kills: int) -> list[Fault]:
@@ -160,8 +160,11 @@ def broker_killed(arena: Arena, rng: random.Random) -> None:
     arena.broker_away(rng.uniform(0, 3))
 
 
-def explainer_killed(arena: Arena, rng: random.Random) -> None:
-    """SIGKILL of the explainer's process while it works; or it is held for a while; or the daemon goes with it."""
+def explainer_killed(arena: Arena, rng: random.Random) -> bool:
+    """SIGKILL of the explainer's process while it works; or it is held for a while; or the daemon goes with it.
+
+    False if it could not be found.
+    """
     before, give_up = arena.explanations(), time.monotonic() + EXPLAINING_S
     while arena.explanations() == before and time.monotonic() < give_up:
         arena.stream_on()
@@ -177,6 +180,7 @@ def explainer_killed(arena: Arena, rng: random.Random) -> None:
             worker.resume()
     if way == "both":
         killed(arena, rng)
+    return worker is not None
 
 
 def connections_cut(arena: Arena, rng: random.Random) -> None:
@@ -215,7 +219,7 @@ def disk_full(arena: Arena, rng: random.Random) -> None:
     arena.ended(code, STATE_FAILED)
 
 
-KINDS: dict[str, Callable[[Arena, random.Random], None]] = {
+KINDS: dict[str, Callable[[Arena, random.Random], bool | None]] = {
     "killed": killed,
     IN_A_COMMIT: killed_in_a_commit,
     "asked to stop": asked_to_stop,

@@ -69,6 +69,7 @@ def test_a_daemon_with_a_mistake_is_caught(proxied: ProxiedBroker, tmp_path: Pat
         tmp_path, 7, faults, proxied, explained=False, commits=commits, per_s=per_s, launch=launch, stop_at_loss=True
     )
     assert outcome.verdict.losses, outcome.table()
+    assert not any("ended with 70" in loss for loss in outcome.verdict.losses), "it is the mutant that broke"
 
 
 def test_a_schedule_and_its_stream_are_functions_of_the_seed() -> None:
