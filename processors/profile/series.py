@@ -4,8 +4,9 @@ A series is sealed once: its type, edges or vocabulary are chosen from the versi
 stay for as long as the version lives, so that counts of different days can be compared. Numeric series get intervals
 at the sample's quantiles, or one interval a value where there are few; categorical ones their most frequent values.
 
-A version's first rows may be those of three minutes, and have seen nothing of the afternoon or of Sunday. So for a week
-the range of a number is widened by what comes just beyond it, pane by pane; what is further off is out of range.
+A version's first rows may be those of three minutes, and have seen nothing of the afternoon or of Sunday. So the range
+of a number is widened by what comes just beyond it, pane by pane, until it has been wide enough for a week, which a
+counter's never is; what is further off is out of range.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from processors.slices import Located
 MOST_CATEGORIES = binning.WIDTH - binning.REGULAR
 INTERVALS = 20
 _RESERVED = ("missing", "wrong type", "below range", "above range")
-WIDENED_US = 7 * DAY_US
+FRESH_US = 7 * DAY_US
 _JUST_BEYOND = 0.1
 """How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
 are near the least of them, as seen from the greatest."""
-_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "sealed", "turning")
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "fresh", "turning")
 _FEW_TURNS = 0.4
 """See `detectors.turns`, which goes on to count them."""
 
@@ -51,8 +52,8 @@ class Series:
         self.upper = np.zeros(0, np.float64)
         self.edges = np.zeros((0, MOST_CATEGORIES), np.float64)
         self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
-        self.sealed = np.zeros(0, np.int64)
-        """When a series got its bins, microseconds; 0: they are a reference's, or of an older release."""
+        self.fresh = np.zeros(0, np.int64)
+        """When a series got its bins, or its range was widened last; 0: a reference gave it, or an older release."""
         self.turning = np.zeros(0, np.bool_)
         """Whether a series took turns in its sample, or was constant: as clocks do."""
         self.words: list[list[str]] = []
@@ -126,13 +127,13 @@ class Series:
         return Located(*columns)
 
     def widen(self, cells: Located, time: int) -> None:
-        """Put numbers just beyond the range of a young series into its outermost intervals, which then reach there."""
-        if not len(self.sealed) or self.sealed.max() <= time - WIDENED_US:
+        """Put numbers just beyond the range of a fresh series into its outermost intervals, which then reach there."""
+        if not len(self.fresh) or self.fresh.max() <= time - FRESH_US:
             return
         beyond = np.flatnonzero((cells.bin == binning.BELOW) | (cells.bin == binning.ABOVE))
         series = cells.series[beyond]
-        young = (self.type[series] == binning.NUMERIC) & (self.sealed[series] > time - WIDENED_US)
-        beyond, series = beyond[young], series[young]
+        fresh = (self.type[series] == binning.NUMERIC) & (self.fresh[series] > time - FRESH_US)
+        beyond, series = beyond[fresh], series[fresh]
         value, low, high = cells.value[beyond], self.edges[series, 0], self.upper[series]
         last = self.bins[series] - 1
         wide = _JUST_BEYOND * (high - low)
@@ -141,12 +142,13 @@ class Series:
         below, above = (value < low) & (value >= low - down), (value > high) & (value <= high + up)
         np.minimum.at(self.edges[:, 0], series[below], value[below])
         np.maximum.at(self.upper, series[above], value[above])
+        self.fresh[series[below | above]] = time
         cells.bin[beyond[below]] = binning.REGULAR
         cells.bin[beyond[above]] = binning.REGULAR + last[above]
 
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
         """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
-        self.sealed[number] = time
+        self.fresh[number] = time
         self.turning[number] = time > 0 and _takes_turns(sample)  # of a reference's rows the order is nobody's
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
@@ -202,7 +204,7 @@ class Series:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
-        for name in ("sealed", "turning"):  # an older release kept neither
+        for name in ("fresh", "turning"):  # an older release kept neither
             state = {name: np.zeros(len(state["group"]), getattr(self, name).dtype), **state}
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
@@ -219,7 +221,7 @@ class Series:
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
         self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
-        self.bins[number], self.upper[number], self.sealed[number], self.turning[number] = 0, np.nan, 0, False
+        self.bins[number], self.upper[number], self.fresh[number], self.turning[number] = 0, np.nan, 0, False
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
         self._slots.forget(base)

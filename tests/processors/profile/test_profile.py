@@ -325,8 +325,8 @@ def _ranges(profile: Profile, values: list[float], start: int) -> tuple[float, f
     return float(profile.series_edges[0, 0]), float(profile.series_upper[0])
 
 
-def test_a_young_range_is_widened_by_what_comes_just_beyond_it() -> None:
-    """By half of its outermost interval at most in a pane; for a week from its sample on, and across a restart."""
+def test_a_fresh_range_is_widened_by_what_comes_just_beyond_it() -> None:
+    """By half of its outermost interval at most in a pane, until it was wide enough for a week; across a restart."""
     profile = Profile()
     sample = np.linspace(0, 10, 1_001).tolist()
     assert _ranges(profile, sample, START) == (0, 10)
@@ -335,7 +335,8 @@ def test_a_young_range_is_widened_by_what_comes_just_beyond_it() -> None:
     assert sorted(rows.cells.bin.tolist()) == [binning.ABOVE, binning.REGULAR + profile.series_bins[0] - 1]
     profile = saved(profile)
     assert _ranges(profile, [10.4], START + 6 * DAY_US) == (-0.2, 10.4)
-    assert _ranges(profile, [10.5], START + PANE + 7 * DAY_US) == (-0.2, 10.4)
+    assert _ranges(profile, [10.5], START + 12 * DAY_US) == (-0.2, 10.5)
+    assert _ranges(profile, [10.6], START + 19 * DAY_US) == (-0.2, 10.5)
 
 
 def test_neither_the_range_of_a_reference_is_widened_nor_that_of_an_older_state() -> None:
@@ -346,7 +347,7 @@ def test_neither_the_range_of_a_reference_is_widened_nor_that_of_an_older_state(
     group = learnt.groups[0]
     adopted.adopt(group.model, group.version, rows)
     state = learnt.to_state()
-    del state["series"]["sealed"]
+    del state["series"]["fresh"]
     older.load(unpack(pack(state)))
     assert [_ranges(profile, [10.1], START + PANE) for profile in (learnt, adopted, older)] == [
         (0, 10.1),
