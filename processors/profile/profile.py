@@ -147,6 +147,14 @@ class Profile:
         names = (np.array([text_hash(model)], np.uint64), np.array([text_hash(version)], np.uint64))
         return int(self.base_of(*names)[0])
 
+    def namesakes(self, series: int) -> list[int]:
+        """Numbers of the same feature in other versions of the model, ascending."""
+        own, feature = int(self.series_group[series]), self.series_feature[series]
+        model = self.groups[own].model
+        bases = [self.number(model, version) for version in self._groups.versions(model)]
+        found = [self.series_of(base).get(feature, -1) for base in bases if base != own]
+        return sorted(number for number in found if number >= 0)
+
     def bin_name(self, series: int, place: int) -> str:
         """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
         return self._series.bin_name(series, place)

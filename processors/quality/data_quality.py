@@ -2,7 +2,8 @@
 
 Per feature the rates of missing values (absent or null), of values of the wrong type, and of unseen categories or
 numbers outside the sealed range; per version the rate of duplicate ids. Each is a binomial series judged against its
-own reference by an e-detector (`detectors.rates`), so that a feature of which half is missing by nature is no news.
+own reference by an e-detector (`detectors.rates`), so that a feature of which half is missing by nature is no news; but
+a version that began without a feature is judged by what is usual in the others.
 Beside them two rules: a feature that is stuck at one value (`stuck`), and one that appears (`schema`).
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
-from processors.detectors import budget, turns
+from processors.detectors import budget, columns, turns
 from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
@@ -24,7 +25,7 @@ from processors.profile import Profile
 from processors.quality import counting, schema, stuck
 from processors.quality.counting import DUPLICATE, KINDS, MISSING, NOVEL
 from processors.registry import register
-from processors.rows import Bools
+from processors.rows import Bools, Ints
 from processors.slices import PredictionRows
 from processors.windows import Due, Windows
 from processors.wording import basis, model_words, percent
@@ -32,6 +33,9 @@ from processors.wording import basis, model_words, percent
 _PARTS = np.array([0.35, 0.2, 0.35, 0.1])
 """Of the monitor's false-alarm budget, by kind."""
 _GONE = 0.99
+_BORN_WITHOUT = 0.5
+"""So much more of a feature is missing in a version than in any other: that is no usual rate to begin with."""
+_ACCEPTED: columns.Layout = {"accepted": (np.bool_, (), 0)}
 _WINDOWS = Windows()
 _SHOWN = ("n", "bad", "trials")
 
@@ -69,6 +73,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             "stuck": stuck.initial(),
             "schema": schema.initial(),
             "turns": turns.initial(),
+            "accepted": columns.empty(_ACCEPTED),
             "windows": _WINDOWS.initial(),
         }
 
@@ -108,7 +113,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         return _WINDOWS.deadline(state["windows"])
 
     def accept(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
-        """Learn them anew; that they are there is known."""
+        """Learn them anew, whatever is usual in other versions; that they are there is known."""
         gone = {_rate_key(number, kind) for number in series for kind in range(DUPLICATE)}
         gone |= {_rate_key(number, DUPLICATE) for number in groups}
         rates = frozenset(_place(number, kind) for number in series for kind in range(DUPLICATE))
@@ -117,12 +122,16 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
         turns.forget(turns.of(state), series)
+        _accepted(state, columns.numbers(series))
+        state["accepted"]["accepted"][columns.numbers(series)] = True
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
         return state
 
     def forget(self, state: State, groups: frozenset[int], series: frozenset[int]) -> State:
         schema.forget(state["schema"], groups, series)
-        return self.accept(state, groups, series)
+        self.accept(state, groups, series)
+        columns.clear(state["accepted"], _ACCEPTED, columns.numbers(series))
+        return state
 
     def _step(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
         """Judge all rates at once. The budget is shared out by kind first, then among the rates of a kind."""
@@ -139,11 +148,31 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         for name, mine in (("rates", kind != DUPLICATE), ("duplicates", kind == DUPLICATE)):
             places = (_place(numbers, kind) if name == "rates" else numbers)[mine]
             pane = hits[mine], trials[mine], context.start, context.end, weights[mine]
+            begun = self._begun(state[name], places)
             for change in self._rates.step(state[name], places.astype(np.int32), *pane):
                 number, of = divmod(change.key, DUPLICATE) if name == "rates" else (change.key, DUPLICATE)
                 found.append(replace(change, key=_rate_key(number, of)))
+            if name == "rates":
+                new = places[~begun & self._begun(state[name], places)]
+                accepted = _accepted(state, new // DUPLICATE)
+                self._compare(state["rates"], new[(new % DUPLICATE == MISSING) & ~accepted], context.profile)
         by_kind = sorted(found, key=lambda change: change.key % len(KINDS))
         return [self._finding(change, context.profile) for change in by_kind]
+
+    def _begun(self, rates: State, places: Ints) -> Bools:
+        """Which of these rates have a reference?"""
+        return self._rates.reference_of(rates, places.astype(np.int32))[1] > 0
+
+    def _compare(self, rates: State, places: Ints, profile: Profile) -> None:
+        """Where a version began without a feature that all others have, let their rate be what is usual there."""
+        for place in places.tolist():
+            others = _place(np.array(profile.namesakes(place // DUPLICATE), np.int32), MISSING)
+            hits, trials = self._rates.reference_of(rates, others)
+            (own,), (of,) = self._rates.reference_of(rates, np.array([place]))
+            known = trials >= self.settings.warmup
+            if known.any() and own / of >= (hits[known] / trials[known]).max() + _BORN_WITHOUT:
+                last = np.flatnonzero(known)[-1:]
+                self._rates.adopt(rates, np.array([place]), hits[last], trials[last])
 
     def _rules(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
         """Features that are stuck, and features that appeared."""
@@ -240,6 +269,13 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             severity="info" if series == "new_feature" else "warning",
             action="none" if over else "fix_feature",
         )
+
+
+def _accepted(state: State, series: Ints) -> Bools:
+    """Of which of these series (ascending) has an operator said that they are well as they are?"""
+    known = state.setdefault("accepted", columns.empty(_ACCEPTED))  # an older release kept none
+    columns.grow(known, _ACCEPTED, series)
+    return np.asarray(known["accepted"][series], np.bool_)
 
 
 def _take_turns(state: State, summary: Summary, start: int) -> Bools:

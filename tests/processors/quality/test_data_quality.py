@@ -207,3 +207,58 @@ def test_counts_of_pieces_add_up() -> None:
     for name, column in whole.columns.items():
         assert column.tolist() == merged[name].tolist()
     assert whole["bad"][:, 0].max() >= 7
+
+
+def with_versions(second: Callable[[int, Columns], Any], panes: int = 200) -> Run:
+    """Version 1 as ever; from pane 60 on version 2 beside it, whose features `second` has broken."""
+    rng = np.random.default_rng(1)
+    run = Run(DataQuality(DataQualitySettings()), window_events=600)
+    for number in range(panes):
+        run.predictions(predictions(ROWS, healthy(rng), start=number * PANE))
+        if number >= 60:
+            columns = healthy(rng)
+            second(number, columns)
+            run.predictions(predictions(ROWS, columns, start=number * PANE, version="2"))
+    return run
+
+
+@pytest.mark.parametrize("part", [1.0, 0.7])
+def test_a_feature_that_a_new_version_never_had_is_told_until_it_comes(part: float) -> None:
+    """It is usual there, but in no other version; a feature of which half is missing by nature is so in both."""
+
+    def born_without(number: int, columns: Columns) -> None:
+        if number < 140:
+            columns["amount"][: int(part * ROWS)] = [None] * int(part * ROWS)
+
+    told = [finding for finding in with_versions(born_without).findings if finding.kind != "updated"]
+    assert [(finding.kind, finding.series, finding.feature, finding.group.version) for finding in told] == [
+        ("fired", "missing_rate", "amount", "2"),
+        ("recovered", "missing_rate", "amount", "2"),
+    ]
+    assert told[0].severity == "critical"
+    assert told[0].reference == pytest.approx(0, abs=0.01)
+
+
+def test_what_another_version_lacks_too_or_an_operator_accepts_is_usual() -> None:
+    """The email is there in none of them; of the amount somebody said that version 2 has none any more."""
+
+    def emailless(_: int, columns: Columns) -> None:
+        columns["email"] = [None] * 55 + columns["email"][55:]
+
+    assert not with_versions(emailless).findings
+
+    def without(_: int, columns: Columns) -> None:
+        columns["amount"] = [None] * ROWS
+
+    run = with_versions(without)
+    fired = [finding.feature for finding in run.findings if finding.kind == "fired"]
+    assert fired == ["amount"]
+    (base,) = [at for at in run.profile.bases() if run.profile.groups[at].version == "2"]
+    number = run.profile.series_of(base)["amount"]
+    run.state = run.monitor.accept(run.state, frozenset(), frozenset({number}))
+    rng = np.random.default_rng(2)
+    for pane in range(200, 260):
+        columns = healthy(rng)
+        without(pane, columns)
+        run.predictions(predictions(ROWS, columns, start=pane * PANE, version="2"))
+    assert [finding.feature for finding in run.findings if finding.kind == "fired"] == ["amount"]
