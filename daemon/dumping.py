@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import structlog
 
 from config import Config
-from daemon import exits
+from daemon import exits, private
 from daemon.envelopes import Consumed, control_line, dump_line
 from daemon.missing import Extents, Missing
 from daemon.reading import chosen
@@ -38,13 +38,13 @@ _MOST_BUFFERED = 20_000
 def dump(config: Config, path: Path | None) -> int:
     """Write the dump of a state's run to a file (gzipped if it ends in .gz) or standard output.
 
-    The daemon may go on meanwhile. A file is complete when it has its name. Returns the exit code: whether all that was
-    consumed could be read again. Raises `StateError` and `SourceError`.
+    The daemon may go on meanwhile. A file is complete when it has its name; only its owner may read it. Returns the
+    exit code: whether all that was consumed could be read again. Raises `StateError` and `SourceError`.
     """
     if path is None:
         return exits.DATA if write(config, sys.stdout.buffer)[1] else exits.OK
     half = path.with_name(path.name + ".part")
-    with gzip.open(half, "wb") if path.suffix == ".gz" else half.open("wb") as output:
+    with private.made(half) as file, gzip.open(file, "wb") if path.suffix == ".gz" else file as output:
         count, lost = write(config, cast("IO[bytes]", output))
     half.rename(path)
     log.info("dumped", records=count, missing=lost, path=str(path))

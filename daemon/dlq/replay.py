@@ -18,6 +18,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from config.streams import Kafka
+from daemon import private
 from daemon.decode.again import REF, TIMESTAMP
 from daemon.dlq.letters import ref_of
 from daemon.envelopes import Consumed, DeadLetter, dump_line
@@ -109,7 +110,8 @@ def write(path: Path, records: Iterable[Replayed]) -> int:
         for place, each in enumerate(found)
     ]
     half = path.with_name(path.name + ".part")
-    half.write_bytes(b"".join(line + b"\n" for line in lines))
+    with private.made(half) as file:
+        file.writelines(line + b"\n" for line in lines)
     half.rename(path)
     return len(found)
 

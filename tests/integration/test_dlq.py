@@ -70,6 +70,7 @@ def test_offline_a_corrected_event_counts_as_if_it_had_been_right(tmp_path: Path
         told = vigild("dlq", "replay", "-i", "dead.ndjson", "--with", fix, "--output", name, cwd=tmp_path)
         assert told.returncode == 0, told.stderr
         assert told.stderr == f"{len(bad)} written to {name}\n"
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, "it holds raw events"
 
     first = vigild("replay", "-i", "events.ndjson", "first.ndjson", "--readings", "once.ndjson", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
