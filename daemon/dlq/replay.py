@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from config.streams import Kafka
 from daemon import private
-from daemon.decode.again import REF, TIMESTAMP
+from daemon.decode.again import REF, TIMESTAMP, milliseconds
 from daemon.dlq.letters import ref_of
 from daemon.envelopes import Consumed, DeadLetter, dump_line
 from daemon.kafka_client import fatal, opened
@@ -117,12 +117,15 @@ def write(path: Path, records: Iterable[Replayed]) -> int:
 
 
 def _origin(letter: DeadLetter) -> tuple[str, int]:
-    """Which event it is, and when it stood there first: a replay that was refused again is still the first one."""
+    """Which event it is, and when it stood there first: a replay that was refused again is still the first one.
+
+    Of several events in that replay each further one is told by its place behind the ref.
+    """
     held = dict(letter.headers)
-    if letter.index == 0 and (ref := held.get(REF)) is not None:
-        said = held.get(TIMESTAMP) or b""
-        return ref.decode("utf-8", "replace"), int(said) if said.isdigit() else -1
-    return ref_of(letter), letter.timestamp
+    if (ref := held.get(REF)) is None:
+        return ref_of(letter), letter.timestamp
+    place = f":{letter.index}" if letter.index else ""
+    return ref.decode("utf-8", "replace") + place, milliseconds(held.get(TIMESTAMP))
 
 
 def _on_its_way(producer: Any, record: Replayed) -> Any:
