@@ -109,8 +109,8 @@ def test_an_event_that_a_correction_left_wrong_twice_counts_once() -> None:
             ref = ("events", 0, refusal.offset, refusal.index)
             letter = dead_letter(ref, "bad", "", key=None, value=refusal.value, headers=refusal.headers)
             again = replayed(letter, f"""sed -e 's/"high"/{place}/'""")
-            event = orjson.loads(again.value)
-            subject.add(decode(run([(offset * 10 + place, dict(again.headers)[REF].decode(), event)])))
+            origin = (dict(again.headers)[REF] or b"").decode()
+            subject.add(decode(run([(offset * 10 + place, origin, orjson.loads(again.value))])))
     values, accounts = closed(subject, START // PANE * PANE)
     assert sorted(values) == [1.0, 1.0, 2.0]
     assert (accounts["duplicate"], accounts["refused"]) == (3, 4)
