@@ -20,13 +20,13 @@ from typing import IO, Any, cast
 import structlog
 
 from config import Config
-from daemon import exits
+from daemon import exits, private
 from daemon.envelopes import Consumed, control_line, dump_line
 from daemon.missing import Extents, Missing
 from daemon.reading import chosen
 from daemon.records import Partition, Polled, Position, Run
 from daemon.sources import sources
-from daemon.sources.base import Opening, Source, SourceError
+from daemon.sources.base import PATIENCE_S, Opening, Source, SourceError
 from daemon.state.inspect import consumed_so_far
 
 log = structlog.get_logger()
@@ -38,13 +38,13 @@ _MOST_BUFFERED = 20_000
 def dump(config: Config, path: Path | None) -> int:
     """Write the dump of a state's run to a file (gzipped if it ends in .gz) or standard output.
 
-    The daemon may go on meanwhile. A file is complete when it has its name. Returns the exit code: whether all that was
-    consumed could be read again. Raises `StateError` and `SourceError`.
+    The daemon may go on meanwhile. A file is complete when it has its name; only its owner may read it. Returns the
+    exit code: whether all that was consumed could be read again. Raises `StateError` and `SourceError`.
     """
     if path is None:
         return exits.DATA if write(config, sys.stdout.buffer)[1] else exits.OK
     half = path.with_name(path.name + ".part")
-    with gzip.open(half, "wb") if path.suffix == ".gz" else half.open("wb") as output:
+    with private.made(half) as file, gzip.open(file, "wb") if path.suffix == ".gz" else file as output:
         count, lost = write(config, cast("IO[bytes]", output))
     half.rename(path)
     log.info("dumped", records=count, missing=lost, path=str(path))
@@ -78,7 +78,7 @@ def write(config: Config, output: IO[bytes]) -> tuple[int, int]:
     count = 0
     source = _reader(config)
     try:
-        for record in Merge(source, positions, consumed, tell).records():
+        for record in Merge(source, positions, consumed, tell, endless=config.kafka is not None).records():
             waiting = floors[Partition(record.topic, record.partition)]
             while waiting and (waiting[0]["offset"] or 0) <= record.offset:
                 _write(output, _control(waiting.popleft()))
@@ -96,19 +96,26 @@ def _reader(config: Config) -> Source:
         return sources()[name](settings, Opening())
     group = f"{config.kafka.group}-dump-{os.getpid()}"
     settings = config.kafka.model_copy(update={"group": group, "start": "earliest"})
-    return sources()["kafka"](settings, Opening(start_empty=True))
+    return sources()["kafka"](settings, Opening(start_empty=True, patience_s=PATIENCE_S))
 
 
 class Merge:
     """Reads the partitions of a source from their beginning and merges them by timestamp.
 
-    `tell` hears what is gone, before the records behind it.
+    `tell` hears what is gone, before the records behind it. An `endless` source may take its time to find partitions.
     """
 
     def __init__(
-        self, source: Source, until: Mapping[Partition, Position], consumed: Extents, tell: Callable[[Missing], None]
+        self,
+        source: Source,
+        until: Mapping[Partition, Position],
+        consumed: Extents,
+        tell: Callable[[Missing], None],
+        *,
+        endless: bool = False,
     ) -> None:
         self._source, self._until, self._consumed, self._tell = source, until, consumed, tell
+        self._endless = endless
         self._buffers: dict[Partition, deque[Consumed]] = {p: deque() for p, at in until.items() if at.next_offset}
         self._next = {partition: consumed.begin(partition) for partition in self._buffers}
         self._met: set[Partition] = set()
@@ -145,7 +152,8 @@ class Merge:
                 buffers[run.partition].extend(r for r in _records(run) if low <= r.offset < high)
                 self._next[run.partition] = max(low, run.offsets[-1] + 1)
         reached = source.positions()
-        if reached.keys() <= polled.finished and (gone := sorted(map(str, buffers.keys() - reached.keys()))):
+        ended = not self._endless and reached.keys() <= polled.finished
+        if ended and (gone := sorted(map(str, buffers.keys() - reached.keys()))):
             raise SourceError(f"{', '.join(gone)}: was read once and is not there any more: a dump needs all of it")
         self._over |= polled.finished & buffers.keys()
 

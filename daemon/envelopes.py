@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Any
@@ -24,10 +24,13 @@ from processors.profile import GroupKey
 
 LARGEST_VALUE = 64 * 2**10
 """Bytes of the original that a shortened dead letter keeps."""
+SHORTEST = 200
+"""Bytes of the key and characters of the detail that it keeps however short it is to be."""
 MOST_ITEMS = 50
 """Items of a list or object in evidence and details; what is beyond them is left out."""
 LONGEST_TEXT = 1_000
 _DEEPEST = 6
+_NO_TIME_MS = 2**53
 _TRUTHS, _INTEGERS, _FLOATS = (bool, np.bool_), (int, np.integer), (float, np.floating)
 _SCALARS = (*_FLOATS, *_INTEGERS, *_TRUTHS, str)
 
@@ -237,24 +240,18 @@ def dead_letter_message(letter: DeadLetter) -> Message:
     return Message(letter.key, orjson.dumps(body))
 
 
-def shortened(message: Message) -> Message:
-    """A dead letter that the broker refused as too large, with the first 64 KiB of the original and no headers.
+def shortened(message: Message, most: int = LARGEST_VALUE) -> Message:
+    """A dead letter that the broker refused as too large, with the first `most` bytes of the original and no headers.
 
-    Its key leaves as well if it alone is larger than that.
+    Its key leaves as well if it alone is larger than that, and its detail is cut. Raises ValueError if it is none.
     """
     letter = parse_dead_letter(message.value or b"")
-    value, key = letter.value, letter.key
-    if value is not None and len(value) > LARGEST_VALUE:
-        value = value[:LARGEST_VALUE]
-    if key is not None and len(key) > LARGEST_VALUE:
-        key = None
-    whole = value is not None and len(value) == letter.size
-    return dead_letter_message(
-        DeadLetter(
-            letter.topic, letter.partition, letter.offset, letter.index, letter.reason, letter.detail,
-            key, value, (), letter.size, letter.sha256, truncated=not whole, timestamp=letter.timestamp,
-        )
-    )  # fmt: skip
+    room = max(most, SHORTEST)
+    key = None if letter.key is not None and len(letter.key) > room else letter.key
+    value = letter.value if letter.value is None else letter.value[:most]
+    cut = letter.truncated or len(value or b"") < len(letter.value or b"")
+    detail = letter.detail[:room]
+    return dead_letter_message(replace(letter, key=key, value=value, detail=detail, headers=(), truncated=cut))
 
 
 def parse_dead_letter(data: bytes) -> DeadLetter:
@@ -262,13 +259,20 @@ def parse_dead_letter(data: bytes) -> DeadLetter:
     try:
         body = orjson.loads(data)
         ref = body["ref"]
-        return DeadLetter(
+        letter = DeadLetter(
             ref["topic"], ref["partition"], ref["offset"], ref["index"], body["reason"], body["detail"],
             _unnamed("key", body), _unnamed("value", body), _unheaders(body["headers"]),
             body["size"], body["sha256"], body["truncated"], -1 if body.get("timestamp") is None else body["timestamp"],
         )  # fmt: skip
-    except (KeyError, TypeError, orjson.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a dead letter: {error}") from error
+    texts = (letter.topic, letter.reason, letter.detail, letter.sha256, *(name for name, _ in letter.headers))
+    numbers = (letter.partition, letter.offset, letter.index, letter.size, letter.timestamp)
+    if {*map(type, texts)} != {str} or {*map(type, numbers)} != {int} or type(letter.truncated) is not bool:
+        raise ValueError("not a dead letter: a field is of another type than it should be")
+    if letter.timestamp >= _NO_TIME_MS:
+        raise ValueError(f"not a dead letter: {letter.timestamp} is no time")
+    return letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,8 @@ from daemon import exits
 from daemon.commands import configuration
 
 if TYPE_CHECKING:
-    from daemon.dlq.letters import Chosen, Found
+    from daemon.dlq.letters import Chosen, Found, NoLetter, PassedOver, Reading
     from daemon.dlq.replay import Replayed
-
-_SHOWN = 20
-"""Letters that can't be sent are named up to so many."""
 
 
 def add(commands: Any) -> None:
@@ -53,7 +50,8 @@ def add(commands: Any) -> None:
 def show(arguments: argparse.Namespace) -> int:
     """Print the letters that are meant."""
     reasons: Counter[str] = Counter()
-    for found in _found(arguments):
+    reading = _reading(arguments)
+    for found in reading:
         if arguments.json:
             sys.stdout.buffer.write(found.data + b"\n")
         else:
@@ -62,17 +60,21 @@ def show(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
         print(f"{sum(reasons.values()):,} dead letters{': ' if counts else ''}{counts}")
-    return exits.OK
+    _name(reading.foreign)
+    if beside := _beside(reading):
+        print(", ".join(beside), file=sys.stderr)
+    return exits.DATA if reading.foreign.count else exits.OK
 
 
 def replay(arguments: argparse.Namespace) -> int:
     """Send the letters that are meant, or write them, or print what would be sent."""
     from daemon.dlq import replay as dlq
+    from daemon.dlq.letters import PassedOver
     from daemon.sinks.base import SinkError
 
     config = _config(arguments)
-    skipped: list[str] = []
-    records = dlq.each((found.letter for found in _found(arguments)), arguments.correct, skipped)
+    reading, refused = _reading(arguments), PassedOver()
+    records = dlq.each((found.letter for found in reading), arguments.correct, refused)
     try:
         if arguments.dry_run:
             done, verb = _print(records), "would be sent"
@@ -84,13 +86,14 @@ def replay(arguments: argparse.Namespace) -> int:
                 "kafka: nothing is read from Kafka, so nothing can be sent there: write a dump with --output",
             )
         else:
-            done, verb = dlq.send(config.kafka, records), "sent"
+            done, verb = dlq.send(config.kafka, records, refused), "sent"
     except SinkError as error:
         raise exits.Ended(exits.UNAVAILABLE, str(error)) from error
-    for line in skipped[:_SHOWN]:
-        print(line, file=sys.stderr)
-    print(f"{done:,} {verb}" + (f", {len(skipped):,} can't be" if skipped else ""), file=sys.stderr)
-    return exits.DATA if skipped else exits.OK
+    _name(reading.foreign)
+    _name(refused)
+    not_sent = [f"{refused.count:,} can't be"] if refused.count else []
+    print(", ".join([f"{done:,} {verb}", *not_sent, *_beside(reading)]), file=sys.stderr)
+    return exits.DATA if refused.count or reading.foreign.count else exits.OK
 
 
 def _print(records: Iterable[Replayed]) -> int:
@@ -100,16 +103,28 @@ def _print(records: Iterable[Replayed]) -> int:
     return count
 
 
-def _found(arguments: argparse.Namespace) -> Iterator[Found]:
-    from daemon.dlq.letters import NoLetter, letters
+def _name(passed_over: PassedOver) -> None:
+    for line in passed_over.first:
+        print(line, file=sys.stderr)
 
-    chosen = _chosen(arguments)
+
+def _beside(reading: Reading) -> list[str]:
+    """What there was beside the letters, for people."""
+    again = [f"{reading.again:,} came again"] if reading.again else []
+    return again + ([f"{reading.foreign.count:,} can't be read"] if reading.foreign.count else [])
+
+
+def _reading(arguments: argparse.Namespace) -> Reading:
+    from daemon.dlq.letters import Reading
+
+    return Reading(_found(arguments), _chosen(arguments))
+
+
+def _found(arguments: argparse.Namespace) -> Iterator[Found | NoLetter]:
+    from daemon.dlq.letters import letters
+
     try:
-        for found in letters(_config(arguments), arguments.input):
-            if chosen(found.letter):
-                yield found
-    except NoLetter as error:
-        raise exits.Ended(exits.DATA, str(error)) from error
+        yield from letters(_config(arguments), arguments.input)
     except FileNotFoundError as error:
         raise exits.Ended(exits.NO_INPUT, exits.message_of(error)) from error
 

@@ -1,8 +1,8 @@
 """Records that bring an event once more: replayed dead letters, known by a header.
 
-`vigil-ref` says which event it is, as `topic:partition:offset:index` of where it stood first. `vigil-ts` (milliseconds
-since 1970) is the timestamp of the record there, which stands for an event without a `ts` of its own: the event is as
-old as it was.
+`vigil-ref` says which event it is, as `topic:partition:offset:index` of where it stood first; of several events that a
+correction made of one, those refused again have their place behind it. `vigil-ts` (milliseconds since 1970) is the
+timestamp of the record there, which stands for an event without a `ts` of its own: the event is as old as it was.
 """
 
 from __future__ import annotations
@@ -71,9 +71,15 @@ def first_times(run: Run) -> Longs:
 
 def _microseconds(headers: Any) -> int:
     said = _value(headers, TIMESTAMP) if _value(headers, REF) is not None else None
+    found = milliseconds(said)
+    return found if found < 0 else found * 1000
+
+
+def milliseconds(said: bytes | None) -> int:
+    """What `vigil-ts` says; -1 for what is no time."""
     if said is None or not said.isdigit() or len(said) > len(str(LATEST_MS)) or int(said) > LATEST_MS:
         return -1
-    return int(said) * 1000
+    return int(said)
 
 
 def _value(headers: Any, name: str) -> bytes | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from pathlib import Path
 
 from config import Config
@@ -13,15 +14,15 @@ from config.streams import FileSink, Kafka, KafkaSink, Topic
 from daemon.envelopes import DeadLetter, parse_dead_letter
 from daemon.records import Run
 from daemon.sources import sources
-from daemon.sources.base import Opening, SourceError
+from daemon.sources.base import PATIENCE_S, Opening, SourceError
 from daemon.sources.lines import Lines
 
 LONGEST_LINE = 64 * 2**20
+REMEMBERED = 250_000
+"""A letter that comes again is known among so many others, which takes 50 MB at most."""
+NAMED = 20
+"""What is passed over is named up to so often."""
 _AT_ONCE = 1_000
-
-
-class NoLetter(ValueError):
-    """Something stands among the dead letters that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Found:
 
     letter: DeadLetter
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoLetter:
+    """What stands among the dead letters and is none: where, and what is wrong with it."""
+
+    where: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +60,76 @@ class Chosen:
         return after and (self.until_ms is None or 0 <= letter.timestamp < self.until_ms)
 
 
+class PassedOver:
+    """How many were passed over, and why the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def note(self, where: str, problem: object) -> None:
+        """One more."""
+        self.count += 1
+        if self.count <= NAMED:
+            self.first.append(f"{where}: {problem}")
+
+
+class Reading:
+    """The letters that are meant, each once; counts what came again and what was no letter.
+
+    Dead letters are delivered at least once, so that after a crash some stand there twice.
+    """
+
+    def __init__(self, found: Iterable[Found | NoLetter], chosen: Chosen, remembered: int = REMEMBERED) -> None:
+        self._found = found
+        self._chosen = chosen
+        self._recent = _Recent(remembered)
+        self.again = 0
+        self.foreign = PassedOver()
+
+    def __iter__(self) -> Iterator[Found]:
+        for each in self._found:
+            if isinstance(each, NoLetter):
+                self.foreign.note(each.where, each.problem)
+            elif not self._chosen(each.letter):
+                continue
+            elif self._recent.is_new(_name(each.letter)):
+                yield each
+            else:
+                self.again += 1
+
+
+class _Recent:
+    """Names that came lately: the last `most` at least, at most twice as many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._newer: set[bytes] = set()
+        self._older: set[bytes] = set()
+
+    def is_new(self, name: bytes) -> bool:
+        """Whether it did not come lately; it has now."""
+        if name in self._newer or name in self._older:
+            return False
+        if len(self._newer) >= self._most:
+            self._older, self._newer = self._newer, set()
+        self._newer.add(name)
+        return True
+
+
 def ref_of(letter: DeadLetter) -> str:
     """Where it stood, as `topic:partition:offset:index`."""
     return f"{letter.topic}:{letter.partition}:{letter.offset}:{letter.index}"
 
 
-def letters(config: Config, inputs: Sequence[Path]) -> Iterator[Found]:
+def letters(config: Config, inputs: Sequence[Path]) -> Iterator[Found | NoLetter]:
     """The dead letters of these files, or else from where the configuration sends them.
 
-    Raises `NoLetter`, `SourceError` or `OSError`.
+    Raises `SourceError` or `OSError`.
     """
     if inputs:
+        for path in inputs:
+            path.stat()  # a missing one is known before anything is sent
         for path in inputs:
             yield from _of_file(path)
         return
@@ -75,11 +143,16 @@ def letters(config: Config, inputs: Sequence[Path]) -> Iterator[Found]:
     raise SourceError("sinks.dead_letters: dead letters go nowhere where they could be found: name a file with --input")
 
 
+def _name(letter: DeadLetter) -> bytes:
+    """Which event it is: a topic that was made anew has the same refs for others."""
+    return blake2b(f"{ref_of(letter)} {letter.sha256}".encode(), digest_size=16).digest()
+
+
 def _fits(text: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(text, pattern) for pattern in patterns)
 
 
-def _of_file(path: Path) -> Iterator[Found]:
+def _of_file(path: Path) -> Iterator[Found | NoLetter]:
     lines = Lines(path, LONGEST_LINE)
     try:
         while batch := lines.read(_AT_ONCE):
@@ -90,11 +163,12 @@ def _of_file(path: Path) -> Iterator[Found]:
         lines.close()
 
 
-def _of_topic(kafka: Kafka, topic: str, message_bytes: int) -> Iterator[Found]:
+def _of_topic(kafka: Kafka, topic: str, message_bytes: int) -> Iterator[Found | NoLetter]:
     """All there is up to the present end, read by a consumer that leaves no trace."""
     update = {"topics": (Topic(name=topic),), "control": None, "start": "earliest"}
     settings = kafka.model_copy(update=update | {"group": f"{kafka.group}-dlq-{os.getpid()}"})
-    source = sources()["kafka"](settings, Opening(start_empty=True, message_bytes=8 * message_bytes))
+    opening = Opening(start_empty=True, message_bytes=8 * message_bytes, patience_s=PATIENCE_S)
+    source = sources()["kafka"](settings, opening)
     try:
         held = done = False
         while not done:
@@ -107,14 +181,14 @@ def _of_topic(kafka: Kafka, topic: str, message_bytes: int) -> Iterator[Found]:
         source.close()
 
 
-def _of_run(run: Run) -> Iterator[Found]:
+def _of_run(run: Run) -> Iterator[Found | NoLetter]:
     for offset, value in zip(run.offsets, run.values, strict=True):
         if value is not None:
             yield _found(value, f"{run.partition} at {offset}")
 
 
-def _found(data: bytes, where: str) -> Found:
+def _found(data: bytes, where: str) -> Found | NoLetter:
     try:
         return Found(parse_dead_letter(data), data)
     except ValueError as error:
-        raise NoLetter(f"{where}: {error}") from error
+        return NoLetter(where, str(error))

@@ -32,8 +32,10 @@ DEFAULTS = {
 readings of a window come in hundreds: hence large batches. The blocking times are what a broker that is away may hold
 the loop up for."""
 REQUIRED = {"acks": "all", "enable_idempotence": True}
+CUTS = (LARGEST_VALUE, 4 * 2**10, 0)
+"""Bytes of its value that a message keeps which was too large once, twice, three times."""
 LONGEST_KEY = 1_024
-"""Bytes of a key that a shortened message keeps."""
+"""Bytes of a key that a shortened message keeps which is no dead letter."""
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -119,20 +121,16 @@ class KafkaSink(Sink):
             return self._on_its_way(message, times + 1)
 
     def _shorter(self, message: Message, times: int) -> Message:
-        """The message without what makes it large: the first 64 KiB of its value, then nothing of it.
+        """The message without what makes it large: the first 64 KiB of its value, then less, then nothing of it.
 
         The same for the same message, so that it is equal when it is sent again.
         """
-        if times > 2:
-            raise KafkaConfigurationError(
-                f"it does not even take {_stub(message, 0).size} bytes: raise max.message.bytes"
-            )
+        if times > len(CUTS):
+            least = _cut(message, CUTS[-1]).size
+            raise KafkaConfigurationError(f"it does not even take {least} bytes: raise max.message.bytes")
         self.replaced += times == 1
         log.warning("message too large for the brokers, shortened", topic=self._topic, bytes=message.size)
-        try:
-            return shortened(message) if times == 1 else _stub(message, 0)
-        except ValueError:
-            return _stub(message, LARGEST_VALUE)
+        return _cut(message, CUTS[times - 1])
 
     def _forget(self) -> None:
         self._waiting.clear()
@@ -148,11 +146,18 @@ class KafkaSink(Sink):
                 producer._sender.force_close()  # noqa: SLF001 - its close gives up halfway where its flush does
 
 
+def _cut(message: Message, most: int) -> Message:
+    """The message with at most `most` bytes of what it carries; a dead letter stays one."""
+    try:
+        return shortened(message, most)
+    except ValueError:
+        return _stub(message, most)
+
+
 def _stub(message: Message, most: int) -> Message:
-    """What a message was: its ref if it had one, size, hash, and as much of its value as `most` bytes."""
+    """What a message was: size, hash, and as much of its value as `most` bytes."""
     value = message.value or b""
     body = {
-        "ref": _ref(value),
         "reason": "too_large",
         "size": len(value),
         "sha256": sha256(value).hexdigest(),
@@ -160,14 +165,6 @@ def _stub(message: Message, most: int) -> Message:
     }
     key = message.key if message.key is not None and len(message.key) <= LONGEST_KEY else None
     return Message(key, orjson.dumps(body))
-
-
-def _ref(value: bytes) -> Any:
-    try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-    return body.get("ref") if isinstance(body, dict) else None
 
 
 def _wait(future: Any, give_up: float) -> None:

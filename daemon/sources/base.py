@@ -10,12 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from daemon.records import Partition, Polled, Position
 
+PATIENCE_S = 30.0
+"""How long a command waits for a source that does not answer. A daemon waits for ever."""
 MOST_BYTES = 8 * 2**20
 """About so many bytes of values come with a poll, or one record: the loop looks up from its work in between."""
 
@@ -28,6 +31,12 @@ class SourceError(Exception):
 
 class NotInstalled(SourceError):
     """A library that the source needs is not there."""
+
+    exit_code: ClassVar[int] = 69
+
+
+class Unreachable(SourceError):
+    """Nobody answers where the source should be."""
 
     exit_code: ClassVar[int] = 69
 
@@ -48,13 +57,15 @@ class Opening:
     With `start_empty` offsets of the consumer group without a position don't matter. `message_bytes` is the largest
     value that anybody will take: of a longer one a source may hand out just the first `message_bytes` + 1 bytes.
     `instance` names this state directory, for ever: a consumer group then knows a restarted daemon again at once
-    instead of waiting for its predecessor to come back.
+    instead of waiting for its predecessor to come back. A source that nobody answers for `patience_s` raises
+    `Unreachable`; once somebody did it waits for ever.
     """
 
     positions: Callable[[], Mapping[Partition, Position]] = _nowhere
     start_empty: bool = False
     message_bytes: int = 10 * 2**20
     instance: str = ""
+    patience_s: float = inf
 
 
 class Source(ABC):

@@ -16,7 +16,7 @@ import structlog
 from config.streams import Kafka
 from daemon.backoff import Backoff
 from daemon.records import Gap, Partition, Polled, Position, Run
-from daemon.sources.base import Opening, Source, SourceError, StateMissing
+from daemon.sources.base import Opening, Source, SourceError, StateMissing, Unreachable
 from daemon.sources.company import Company
 from daemon.sources.ends import Ends
 from daemon.sources.held import Held
@@ -42,6 +42,7 @@ class KafkaSource(Source):
         self._topics = list(settings.consumed)
         self._transport = transport(settings.transport)(settings, opening.instance)
         self._backoff = Backoff()
+        self._give_up = time.monotonic() + opening.patience_s
         self._company = Company(settings.group, opening.instance, self._transport.others)
         self._missing = 0
         self._positions: dict[Partition, Position] = {}
@@ -126,11 +127,18 @@ class KafkaSource(Source):
         self._transport.close()
 
     def _connect(self, max_wait_s: float) -> bool:
-        """Open the consumer; False, after a moment, if that has to wait for a broker."""
+        """Open the consumer; False, after a moment, if that has to wait for a broker.
+
+        Raises `Unreachable` where it has waited long enough.
+        """
+        brokers = list(self._settings.brokers)
         if not self._backoff.due:
             time.sleep(min(max_wait_s, self._backoff.remaining_s))
+            if time.monotonic() > self._give_up:
+                waited = f"{self._opening.patience_s:.0f} s"
+                named = ", ".join(brokers)
+                raise Unreachable(f"kafka.brokers: none of {named} answered for {waited}: correct or start them")
             return False
-        brokers = list(self._settings.brokers)
         try:
             ids = self._transport.topic_ids()
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:

@@ -87,6 +87,23 @@ def test_what_the_broker_refuses_is_shortened_and_still_names_the_original() -> 
     assert (again.offset, again.reason, again.size, again.sha256) == (2, "conflict", letter.size, letter.sha256)
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"reason": 5}, {"size": "2"}, {"truncated": 0}, {"timestamp": "soon"}, {"timestamp": 2**63}, {"value": []},
+        {"value_b64": "?"}, {"headers": [[1, "x"]]}, {"headers": [["x"]]}, {"headers": None}, {"ref": "t:0:1:0"},
+        {"ref": {"topic": "t", "partition": 0, "offset": None, "index": 0}},
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_dead_letter_is_none(spoilt: dict[str, Any]) -> None:
+    """A field of another type is a ValueError here, not trouble later."""
+    letter = dead_letter(("t", 0, 1, 0), "not_json", "", key=None, value=b"{", timestamp=5)
+    body = orjson.loads(dead_letter_message(letter).value or b"")
+    assert parse_dead_letter(orjson.dumps(body)) == letter
+    with pytest.raises(ValueError, match="not a dead letter"):
+        parse_dead_letter(orjson.dumps(body | spoilt))
+
+
 def test_a_control_line_keeps_its_fields_and_is_no_record() -> None:
     """A dump's decisions are told apart from its records by `control`."""
     line = control_line("closed", {"end": 10})

@@ -109,13 +109,16 @@ def test_every_reading_that_is_sent_is_valid(reading: Reading) -> None:
     schema("reading").validate(orjson.loads(reading_message(reading, "vigil/test", "c").value or b""))
 
 
-@given(ANY_BYTES, ANY_BYTES, HEADERS, st.none() | st.integers(0, 9))
-def test_every_dead_letter_is_valid(key: bytes | None, value: bytes | None, headers: Any, most: int | None) -> None:
+@given(ANY_BYTES, ANY_BYTES, HEADERS, st.none() | st.integers(0, 9), st.integers(0, 9))
+def test_every_dead_letter_is_valid(
+    key: bytes | None, value: bytes | None, headers: Any, most: int | None, short: int
+) -> None:
     """Any bytes, whole, truncated, or shortened because the broker refused it."""
     letter = dead_letter(("t", 0, 5, 1), "not_json", "d", key=key, value=value, headers=headers, most=most)
     message = dead_letter_message(letter)
     schema("dead-letter").validate(orjson.loads(message.value or b""))
-    schema("dead-letter").validate(orjson.loads(shortened(message).value or b""))
+    for each in (shortened(message), shortened(message, short)):
+        schema("dead-letter").validate(orjson.loads(each.value or b""))
 
 
 @given(ANY_BYTES, ANY_BYTES, HEADERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -10,14 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka
 import pytest
 from kafka import TopicPartition
 
 from daemon import exits
+from daemon.envelopes import DeadLetter, dead_letter, dead_letter_message
 from tests.broker import Cluster
 from tests.conftest import NewTopic
 from tests.daemon.commands.vigild import START_S, environment, events, parsed, start, vigild, write
@@ -70,6 +74,7 @@ def test_offline_a_corrected_event_counts_as_if_it_had_been_right(tmp_path: Path
         told = vigild("dlq", "replay", "-i", "dead.ndjson", "--with", fix, "--output", name, cwd=tmp_path)
         assert told.returncode == 0, told.stderr
         assert told.stderr == f"{len(bad)} written to {name}\n"
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, "it holds raw events"
 
     first = vigild("replay", "-i", "events.ndjson", "first.ndjson", "--readings", "once.ndjson", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -137,13 +142,58 @@ def test_letters_are_chosen_by_reason_ref_and_time(tmp_path: Path, chosen: list[
 
 
 def test_a_line_that_is_no_dead_letter_is_named(tmp_path: Path) -> None:
-    """File, line and exit code 65; and a file that is not there is 66."""
-    (tmp_path / "dead.ndjson").write_text('\n{"some": "thing"}\n')
+    """File, line and exit code 65, and what stands around it is read; a file that is not there is 66."""
+    letters = [json.loads(sent_as(letter(place))) for place in (0, 1, 1)]
+    write(tmp_path / "dead.ndjson", iter([letters[0], {"some": "thing"}, *letters[1:]]))
     told = vigild("dlq", "list", "-i", "dead.ndjson", cwd=tmp_path)
     assert (told.returncode, told.stderr.startswith("dead.ndjson:2: not a dead letter")) == (exits.DATA, True), told
-    assert vigild("dlq", "list", "-i", "none.ndjson", cwd=tmp_path).returncode == exits.NO_INPUT
+    assert told.stderr.endswith("\n1 came again, 1 can't be read\n")
+    assert told.stdout.endswith("\n2 dead letters: 2 bad_score\n")
+    told = vigild("dlq", "replay", "-i", "dead.ndjson", "--dry-run", cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (exits.DATA, "{0}\n{1}\n")
+    assert told.stderr.endswith("\n2 would be sent, 1 came again, 1 can't be read\n")
+    told = vigild("dlq", "list", "-i", "dead.ndjson", "none.ndjson", cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (exits.NO_INPUT, "")
     told = vigild("dlq", "list", "-i", "dead.ndjson", "--since", "yesterday", cwd=tmp_path)
     assert (told.returncode, "--since: 'yesterday' is no time" in told.stderr) == (exits.USAGE, True)
+
+
+def letter(place: int, topic: str = "events", **more: Any) -> DeadLetter:
+    """A dead letter of what stood at a place of a topic."""
+    return dead_letter((topic, 0, place, 0), "bad_score", "", key=None, value=b"{%d}" % place, timestamp=place, **more)
+
+
+def sent_as(dead: DeadLetter) -> bytes:
+    """The bytes of a dead letter."""
+    return dead_letter_message(dead).value or b""
+
+
+def test_one_letter_that_can_t_be_sent_holds_up_no_other(broker: Cluster, new_topic: NewTopic, tmp_path: Path) -> None:
+    """Nor does what is no letter; one that came twice is sent once, a header without a value with an empty one."""
+    topic, out = new_topic("events", 1), {name: new_topic(name) for name in ("alerts", "readings", "dead")}
+    configure(tmp_path, broker, topic, out)
+    spoilt = letter(1, topic, headers=(("trace", None), ("x", b"1")))
+    before = map(sent_as, (letter(0, topic), spoilt, letter(2, "no topic!"), letter(1, topic)))
+    broker.produce(out["dead"], [*before, b"foreign", sent_as(letter(5, topic))])
+    listed = vigild("dlq", "list", cwd=tmp_path)
+    assert listed.returncode == exits.DATA
+    assert listed.stdout.endswith("4 dead letters: 4 bad_score\n")
+    assert f"{out['dead']}/0 at 4: not a dead letter" in listed.stderr
+    told = vigild("dlq", "replay", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    assert "no topic!:0:2:0: " in told.stderr
+    assert told.stderr.endswith("\n3 sent, 1 can't be, 1 came again, 1 can't be read\n")
+    found = broker.consume(topic, 3)
+    assert [record.value for record in found] == [b"{0}", b"{1}", b"{5}"]
+    assert found[1].headers[:2] == [("trace", b""), ("x", b"1")]
+    too_large = replace(letter(6, topic), value=b"x" * 2 * 2**20)
+    (tmp_path / "large.ndjson").write_bytes(sent_as(too_large) + b"\n" + sent_as(letter(7, topic)))
+    told = vigild("dlq", "replay", "-i", "large.ndjson", cwd=tmp_path)
+    assert told.stderr.endswith("\n1 sent, 1 can't be\n")
+    (tmp_path / "broken.ndjson.gz").write_bytes(gzip.compress(sent_as(letter(8, topic)))[:-5])
+    told = vigild("dlq", "replay", "-i", "large.ndjson", "broken.ndjson.gz", cwd=tmp_path)
+    assert told.returncode == exits.CONFIG
+    assert "\n1 were sent, then: broken.ndjson.gz: can't be read" in f"\n{told.stderr}"
 
 
 @contextmanager
@@ -180,13 +230,13 @@ def read_to(ends: dict[int, int]) -> Callable[[dict[str, Any]], bool]:
 
 
 def send(broker: Cluster, topic: str, records: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    """Send (time in ms, event), each id to its own partition."""
-    with broker.producer(linger_ms=20) as producer:
-        for ms, event in records:
-            number = int(event["id"].rpartition("-")[2]) % 2
-            producer.send(
-                topic, value=json.dumps(event).encode(), partition=number, timestamp_ms=ms, key=event["id"].encode()
-            )
+    """Send (time in ms, event), each id to its own partition, with a header without a value."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap})
+    for ms, event in records:
+        key, value = event["id"].encode(), json.dumps(event).encode()
+        number = int(event["id"].rpartition("-")[2]) % 2
+        producer.produce(topic, value, key, number, timestamp=ms, headers=[("trace", None)])
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def ends_of(broker: Cluster, topic: str) -> dict[int, int]:

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import os
 from itertools import islice
 from pathlib import Path
+
+import pytest
 
 from daemon import exits
 from tests.daemon.commands.vigild import events, vigild, write
@@ -32,6 +35,18 @@ def test_a_dump_holds_what_was_consumed_and_can_be_replayed(tmp_path: Path) -> N
     said = (tmp_path / "again.ndjson").read_bytes()
     assert said
     assert (tmp_path / "readings.ndjson").read_bytes() == said
+
+
+@pytest.mark.parametrize("name", ["dump.ndjson", "dump.ndjson.gz"])
+def test_a_dump_is_for_its_owner_only(tmp_path: Path, name: str) -> None:
+    """It holds raw events; what an earlier one left half done changes nothing."""
+    (tmp_path / "vigil.yaml").write_text(CONFIG)
+    write(tmp_path / "events.ndjson", islice(events(), 10))
+    (tmp_path / f"{name}.part").write_text("half")
+    assert vigild("run", cwd=tmp_path).returncode == exits.OK
+    assert vigild("dump", "-o", name, cwd=tmp_path).returncode == exits.OK
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    assert vigild("replay", "-i", name, "--readings", os.devnull, cwd=tmp_path).returncode == exits.OK
 
 
 def test_a_dump_without_a_state_is_refused(tmp_path: Path) -> None:

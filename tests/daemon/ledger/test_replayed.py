@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from daemon.decode.again import REF, TIMESTAMP
+from daemon.dlq.replay import replayed
+from daemon.envelopes import dead_letter
 from daemon.ledger.due import Waits
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.replayed import Remembered
@@ -92,6 +94,26 @@ def test_events_of_one_corrected_message_are_told_apart() -> None:
     values, accounts = closed(subject, START // PANE * PANE)
     assert sorted(values) == [1.0, 2.0]
     assert accounts["duplicate"] == 2
+
+
+def test_an_event_that_a_correction_left_wrong_twice_counts_once() -> None:
+    """A message corrected to several events, replayed twice, one of them refused both times: it is still one event."""
+    subject, decode = ledger(), decoder().decode
+    half_right = orjson.dumps([signal(1), signal(2) | {"value": "high"}, signal(3) | {"value": "high"}])
+    for offset in (7, 8):
+        headers: Headers = [(REF, b"events:0:1:0"), (TIMESTAMP, b"9" * 5_000)]
+        once_more = Run(Partition("events", 0), [offset], [START // 1000], [None], [half_right], [headers])
+        found = decode(once_more)
+        subject.add(found)
+        for place, refusal in enumerate(found.refused, 1):
+            ref = ("events", 0, refusal.offset, refusal.index)
+            letter = dead_letter(ref, "bad", "", key=None, value=refusal.value, headers=refusal.headers)
+            again = replayed(letter, f"""sed -e 's/"high"/{place}/'""")
+            origin = (dict(again.headers)[REF] or b"").decode()
+            subject.add(decode(run([(offset * 10 + place, origin, orjson.loads(again.value))])))
+    values, accounts = closed(subject, START // PANE * PANE)
+    assert sorted(values) == [1.0, 1.0, 2.0]
+    assert (accounts["duplicate"], accounts["refused"]) == (3, 4)
 
 
 def test_a_replay_is_remembered_over_a_restart_wherever_it_falls(tmp_path: Any) -> None:

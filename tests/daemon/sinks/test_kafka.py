@@ -81,6 +81,28 @@ def test_a_dead_letter_that_is_too_large_keeps_its_ref(broker: Cluster, new_topi
     assert found.truncated
 
 
+@pytest.mark.parametrize(("limit", "kept"), [("20000", 4 * 2**10), ("2000", 0)])
+def test_a_dead_letter_stays_one_however_little_the_topic_takes(
+    broker: Cluster, new_topic: NewTopic, limit: str, kept: int
+) -> None:
+    """Ref, reason, size and hash are those of the event; only less of it is there."""
+    topic = new_topic("small", 1, **{"max.message.bytes": limit})
+    whole = os.urandom(45_000)
+    letter = dead_letter(
+        ("events", 1, 2, 0), "not_json", "d" * 900, key=os.urandom(900), value=whole, headers=[("h", b"1")], timestamp=5
+    )
+    sink = sink_for(broker, topic)
+    delivered(sink, [dead_letter_message(letter), Message(b"c", b"after")])
+    sink.close()
+    record, after = broker.consume(topic, 2)
+    found = parse_dead_letter(record.value)
+    assert (found.value, found.truncated, after.value) == (whole[:kept], True, b"after")
+    assert (found.topic, found.partition, found.offset, found.index) == ("events", 1, 2, 0)
+    assert (found.reason, found.timestamp, found.size) == ("not_json", 5, len(whole))
+    assert found.sha256 == sha256(whole).hexdigest()
+    assert (found.key, found.detail) == ((letter.key, "d" * 900) if kept else (None, "d" * 200))
+
+
 def test_a_broker_that_is_away_is_an_error_not_a_hang(own_broker: Broker) -> None:
     """The caller learns it soon, nothing is acknowledged, and when it is back everything can be sent again."""
     topic = own_broker.new_topic()
