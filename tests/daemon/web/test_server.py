@@ -16,6 +16,7 @@ from daemon.web.server import serving
 
 STATUS: dict[str, Any] = {
     "ready": True,
+    "paused": False,
     "watermark": 1_795_305_600_500_000,
     "closed_until": 1_795_305_600_000_000,
     "lag": {"predictions/0": 7, "predictions/1": 5},
