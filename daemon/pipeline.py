@@ -157,6 +157,7 @@ class Pipeline:
         explainer = parts.explainer
         self._status = {
             "ready": intake.ready,
+            "reachable": parts.source.reachable,
             "paused": intake.paused,
             "watermark": intake.watermark(),
             "closed_until": self.closed_until,

@@ -95,6 +95,11 @@ class Source(ABC):
     def paused(self) -> frozenset[Partition]:
         """The assigned partitions that are paused."""
 
+    @property
+    def reachable(self) -> bool:
+        """Whether what is read answers, as far as that is known: False while there is no broker."""
+        return True
+
     def vouch(self) -> bool:
         """Whether all that was handed out is surely of the partitions that it was said to be of.
 

@@ -44,6 +44,8 @@ class KafkaSource(Source):
         self._backoff = Backoff()
         self._company = Company(settings.group, opening.instance, self._transport.others)
         self._missing = 0
+        self._in_trouble = False
+        """Whether it was said that Kafka is in trouble, and not yet that it answers again."""
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
         self._unsure = False
@@ -112,6 +114,10 @@ class KafkaSource(Source):
     @property
     def paused(self) -> frozenset[Partition]:
         return frozenset(self._paused)
+
+    @property
+    def reachable(self) -> bool:
+        return self.connected and not self._in_trouble
 
     def vouch(self) -> bool:
         if self._unsure and self._backoff.due:
@@ -264,6 +270,9 @@ class KafkaSource(Source):
         self._ends.answered(self._transport.ends(running), self._reached)
         self._check_ids()
         self._backoff.succeeded()
+        if self._in_trouble:
+            self._in_trouble = False
+            log.info("kafka answers again", brokers=list(self._settings.brokers))
 
     def _reached(self, partition: Partition) -> int:
         known = self._positions[partition].next_offset
@@ -278,6 +287,7 @@ class KafkaSource(Source):
         except Trouble as trouble:
             if self._backoff.due:
                 self._backoff.failed()
+                self._in_trouble = True
                 log.warning("kafka is in trouble", error=str(trouble))
             time.sleep(0.05)
             return None

@@ -242,8 +242,13 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
         read_to(daemon, 400)
         own_broker.kill()
         daemon.said("kafka is in trouble")
+        daemon.until(lambda: daemon.metric("vigil_source_reachable") == 0)
+        assert daemon.ask("/readyz")[0] == 200
         daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") >= 8)
+        assert not [line for line in daemon.logged() if line["event"] == "kafka answers again"]
         own_broker.start()
+        daemon.said("kafka answers again")
+        daemon.until(lambda: daemon.metric("vigil_source_reachable") == 1)
         produce(own_broker.bootstrap, messages(topic, 400, first=400, partitions=2))
         read_to(daemon, 800)
         counted(daemon, 800)
