@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -48,13 +48,15 @@ class Opening:
     With `start_empty` offsets of the consumer group without a position don't matter. `message_bytes` is the largest
     value that anybody will take: of a longer one a source may hand out just the first `message_bytes` + 1 bytes.
     `instance` names this state directory, for ever: a consumer group then knows a restarted daemon again at once
-    instead of waiting for its predecessor to come back.
+    instead of waiting for its predecessor to come back. `outputs` are the topics that sinks will write to, each with
+    the setting that names it.
     """
 
     positions: Callable[[], Mapping[Partition, Position]] = _nowhere
     start_empty: bool = False
     message_bytes: int = 10 * 2**20
     instance: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(ABC):

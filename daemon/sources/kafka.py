@@ -16,6 +16,7 @@ import structlog
 from config.streams import Kafka
 from daemon.backoff import Backoff
 from daemon.records import Gap, Partition, Polled, Position, Run
+from daemon.sources import outputs
 from daemon.sources.base import Opening, Source, SourceError, StateMissing
 from daemon.sources.company import Company
 from daemon.sources.ends import Ends
@@ -44,6 +45,7 @@ class KafkaSource(Source):
         self._backoff = Backoff()
         self._company = Company(settings.group, opening.instance, self._transport.others)
         self._missing = 0
+        self._outputs = opening.outputs
         self._in_trouble = False
         """Whether it was said that Kafka is in trouble, and not yet that it answers again."""
         self._positions: dict[Partition, Position] = {}
@@ -140,8 +142,14 @@ class KafkaSource(Source):
         try:
             ids = self._transport.topic_ids()
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:
-                self._refuse_missing(missing)
+                self._refuse(
+                    f"kafka.topics: not on the brokers: {', '.join(missing)}: create them, or correct the names"
+                )
                 return False
+            if lacking := outputs.missing(self._settings, self._outputs):
+                self._refuse(f"{lacking}: create it, or name one that is there")
+                return False
+            self._outputs = {}  # once is enough: later its sink says so
             if not self._company.room():
                 self._backoff.failed()
                 return False
@@ -155,12 +163,11 @@ class KafkaSource(Source):
         log.info("connected to kafka", brokers=brokers, topics=self._topics, group=self._settings.group)
         return True
 
-    def _refuse_missing(self, topics: list[str]) -> None:
+    def _refuse(self, message: str) -> None:
+        """End it for topics that are missing, once that is sure."""
         self._missing += 1
         if self._missing >= MISSING_TRIES:
-            raise SourceError(
-                f"kafka.topics: not on the brokers: {', '.join(topics)}: create them, or correct the names"
-            )
+            raise SourceError(message)
         self._backoff.failed()
 
     def _fetch(self, max_wait_s: float, most: int) -> None:
