@@ -54,7 +54,7 @@ class _Sent(NamedTuple):
 
 def missing(options: Mapping[str, Any], topics: Iterable[str]) -> list[str]:
     """Those of the topics that brokers neither have nor make when a producer asks for them. Raises `KafkaError`."""
-    producer, found = _producer(options), []
+    producer, found = _producer({**options, "max_block_ms": DEFAULTS["max_block_ms"]}), []
     try:
         for topic in topics:
             asked = time.monotonic()
