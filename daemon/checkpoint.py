@@ -139,11 +139,15 @@ class Durable:
 
     def pressure(self) -> bool:
         """See `pipeline.Checkpoint`. Also while a slow disk writes a commit, once much waits for the next."""
-        return self._outbox.pressure() or (self._much() and not self._settle(0.0))
+        return bool(self.full()) or (self._much() and not self._settle(0.0))
 
     def _much(self) -> bool:
         unsaved = 0 if self._saving is None else self._saving.unsaved
         return self._outbox.collected() >= ENOUGH_COLLECTED or unsaved >= ENOUGH_UNSAVED
+
+    def full(self) -> tuple[str, ...]:
+        """See `pipeline.Checkpoint`."""
+        return self._outbox.full()
 
     def queued(self) -> dict[str, int]:
         """See `pipeline.Checkpoint`."""
@@ -190,6 +194,10 @@ class Direct:
     def pressure(self) -> bool:
         """Never: sinks of a replay write at once."""
         return False
+
+    def full(self) -> tuple[str, ...]:
+        """None: there are no queues."""
+        return ()
 
     def queued(self) -> dict[str, int]:
         """Nothing waits."""

@@ -21,6 +21,9 @@ from daemon.records import Partition, Polled, Position, Run
 
 log = structlog.get_logger()
 
+RESUMED_AFTER_S = 5.0
+"""A pause is over once no queue was full for so long: one that hovers at its bound is one pause."""
+
 
 class Revoked(Exception):
     """Partitions were lost (`lost`): what is in memory of them must be dropped."""
@@ -42,6 +45,10 @@ class Intake:
         """Records that are left to read, as last heard."""
         self.ready = False
         """Whether there were ever partitions to read."""
+        self.paused = False
+        """Whether nothing is read for now: see `Checkpoint.pressure`."""
+        self._full_at: float | None = None
+        """When a queue was last seen full, in a pause that was said."""
         self._finished: set[Partition] = set()
         self._caught_up_since: dict[Partition, float] = {}
         self._doubted_since: dict[Partition, float] = {}
@@ -59,9 +66,11 @@ class Intake:
         source, timing = self._parts.source, self._parts.timing
         held = set(source.positions())
         ahead = self._parts.clocks.ahead_of_slowest(timing.max_skew_us, self._caught_up_since)
-        wanted = held if self._parts.checkpoint.pressure() else ahead
+        self.paused = self._parts.checkpoint.pressure()
+        wanted = held if self.paused else ahead
         source.pause(wanted - source.paused)
         source.resume(source.paused - wanted)
+        self._say_pause()
 
     def take(self, polled: Polled, closed_until: int, asked: float) -> None:
         """Take in what a poll brought that began at `asked`. Raises `Revoked`."""
@@ -109,6 +118,18 @@ class Intake:
     def restored(self, closed_until: int) -> None:
         """The state was restored: silence is counted from now on, event time from there."""
         self._last_record, self._restored_until = self._parts.now(), closed_until
+
+    def _say_pause(self) -> None:
+        """Log once that queues are full, and once that they are so no more."""
+        checkpoint, now = self._parts.checkpoint, self._parts.now()
+        if full := checkpoint.full():
+            if self._full_at is None:
+                queued = checkpoint.queued()
+                log.warning("input paused", to_send={queue: queued[queue] for queue in full})
+            self._full_at = now
+        elif self._full_at is not None and now - self._full_at >= RESUMED_AFTER_S:
+            log.info("input resumes", to_send=checkpoint.queued())
+            self._full_at = None
 
     def _meet(self, polled: Polled, closed_until: int) -> None:
         self._note_beginnings(polled)

@@ -117,6 +117,12 @@ def opened(client: Any, **options: Any) -> Any:
         raise
 
 
+def lacks(producer: Any, topic: str, since: float) -> bool:
+    """Whether the brokers have answered a producer since then (by the monotonic clock), and have no such topic."""
+    known = producer._metadata  # noqa: SLF001 - there is no public way
+    return known._last_successful_refresh_ms > since * 1_000 and known.partitions_for_topic(topic) is None  # noqa: SLF001
+
+
 def secrets_of(options: Mapping[str, Any]) -> frozenset[str]:
     """Values of a client's options that are nobody's business: from the environment, or under the name of a secret."""
     return frozenset(

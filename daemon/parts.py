@@ -44,6 +44,9 @@ class Checkpoint(Protocol):
     def pressure(self) -> bool:
         """Is a queue full, or much too much waiting for a commit? Then nothing more is read."""
 
+    def full(self) -> tuple[str, ...]:
+        """The queues that are full."""
+
     def queued(self) -> dict[str, int]:
         """Messages that wait, by queue."""
 

@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from daemon.accounts import ACCOUNTS, Accounts
 from daemon.catching_up import CatchingUp
 from daemon.closing import Closing
@@ -26,6 +28,8 @@ from daemon.garbage import seldom_collected
 from daemon.intake import Intake
 from daemon.parts import ALERTS, Parts
 from daemon.records import Partition, Position
+
+log = structlog.get_logger()
 
 
 class Pipeline:
@@ -76,6 +80,8 @@ class Pipeline:
                 collect_if_due()
         self._commit()
         self.parts.checkpoint.deliver(10.0)
+        if waiting := {queue: count for queue, count in self.parts.checkpoint.queued().items() if count}:
+            log.warning("not sent, kept in the state", **waiting)
         self._take_status()
 
     def step(self) -> bool:
@@ -151,6 +157,8 @@ class Pipeline:
         explainer = parts.explainer
         self._status = {
             "ready": intake.ready,
+            "reachable": parts.source.reachable,
+            "paused": intake.paused,
             "watermark": intake.watermark(),
             "closed_until": self.closed_until,
             "lag": {str(partition): lag for partition, lag in sorted(intake.lag.items())},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from config import Config
-from config.streams import Files
+from config.streams import Files, KafkaSink
 from daemon.clocks import Clocks
 from daemon.codecs import codecs
 from daemon.decode import Bounds, Decoded, Decoder
@@ -22,8 +22,18 @@ from daemon.state.store import Store
 def source(config: Config, store: Store, *, start_empty: bool) -> Source:
     """Where events come from. Raises `SourceError`."""
     name, settings = chosen(config)
-    opening = Opening(store.positions, start_empty, int(config.limits.message_bytes), store.instance)
+    most = int(config.limits.message_bytes)
+    opening = Opening(store.positions, start_empty, most, store.instance, outputs=outputs(config))
     return sources()[name](settings, opening)
+
+
+def outputs(config: Config) -> dict[str, str]:
+    """The topics that sinks will write to, each with the setting that names it."""
+    found: dict[str, str] = {}
+    for queue, specs in config.outputs.items():
+        setting = f"kafka.{queue}" if getattr(config.sinks, queue) == "auto" else f"sinks.{queue}"
+        found |= {spec.settings.topic: setting for spec in specs if isinstance(spec.settings, KafkaSink)}
+    return found
 
 
 def chosen(config: Config) -> tuple[str, Any]:

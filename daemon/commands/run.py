@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until it is done.
 
     1. Take charge of signals, so that one that comes during the start is not lost.
-    2. Read the configuration.
+    2. Read the configuration, and whether the process is to end at a step of a commit.
     3. Set up the log as it says, and say what will be done.
     4. Open everything, and serve health, metrics and the page.
     5. Load the compiled kernels.
@@ -55,12 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
     from daemon import telemetry
     from daemon.commands.reload import Reload
     from daemon.commands.signals import Signals
+    from daemon.state import steps
     from daemon.version import version
 
     with Signals() as signals:
         config = configuration.load(arguments.config)
+        stop = steps.asked()
         telemetry.configure(config.log.level, config.log.format)
-        structlog.get_logger("vigild").info("vigild starts", version=version())
+        log = structlog.get_logger("vigild")
+        log.info("vigild starts", version=version())
+        if stop is not None:
+            stopping = {"step": stop.step.name, "time": stop.time, "signal": stop.signal.name}
+            log.warning("VIGIL_STOP_AT ends it at a step", **stopping)
         return _watch(Reload(arguments.config, config), signals, start_empty=arguments.start_empty)
 
 

@@ -60,7 +60,11 @@ def verifying(arguments: argparse.Namespace) -> int:
 def _directory(arguments: argparse.Namespace) -> Path:
     if arguments.directory is not None:
         return Path(arguments.directory)
-    return configuration.load(arguments.config, source_required=False).state.path
+    from daemon.state.file import check_directory
+
+    directory = configuration.load(arguments.config, source_required=False).state.path
+    check_directory(directory)
+    return directory
 
 
 def _table(found: Mapping[str, Any]) -> Iterator[str]:

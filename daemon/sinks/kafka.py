@@ -5,18 +5,25 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaConfigurationError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.errors import (
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from config.streams import KafkaSink as KafkaSettings
 from daemon.envelopes import LARGEST_VALUE, shortened
-from daemon.kafka_client import fatal, opened
+from daemon.kafka_client import fatal, lacks, opened
 from daemon.sinks.base import Message, Sink, SinkError, Surroundings
 
 log = structlog.get_logger(__name__)
@@ -47,6 +54,36 @@ class _Sent(NamedTuple):
     future: Any
 
 
+def missing(options: Mapping[str, Any], topics: Iterable[str]) -> list[str]:
+    """Those of the topics that brokers neither have nor make when a producer asks for them. Raises `KafkaError`."""
+    producer, found = _producer({**options, "max_block_ms": DEFAULTS["max_block_ms"]}), []
+    try:
+        for topic in topics:
+            asked = time.monotonic()
+            try:
+                producer.partitions_for(topic)
+            except KafkaTimeoutError:
+                if not lacks(producer, topic, asked):
+                    raise
+                found.append(topic)
+            except TopicAuthorizationFailedError:
+                continue  # whoever may not ask may still be let write, or is told so then
+    finally:
+        _close(producer)
+    return found
+
+
+def _producer(options: Mapping[str, Any]) -> Any:
+    return opened(KafkaProducer, **{**DEFAULTS, **options, **REQUIRED})
+
+
+def _close(producer: Any) -> None:
+    try:
+        producer.close(timeout=0)
+    except KafkaError:
+        producer._sender.force_close()  # noqa: SLF001 - its close gives up halfway where its flush does
+
+
 class KafkaSink(Sink):
     """Sends to one topic; a producer of its own, so that no queue waits in another's buffer."""
 
@@ -55,7 +92,7 @@ class KafkaSink(Sink):
 
     def __init__(self, settings: KafkaSettings, surroundings: Surroundings) -> None:
         self._topic: str = settings.topic
-        self._options = {**DEFAULTS, **surroundings.kafka, **REQUIRED}
+        self._options = surroundings.kafka
         self._producer: Any = None
         self._waiting: deque[Message] = deque()
         self._sent: deque[_Sent] = deque()
@@ -66,17 +103,20 @@ class KafkaSink(Sink):
         self._waiting += messages
 
     def flush(self, max_wait_s: float) -> int:
-        give_up = time.monotonic() + max_wait_s
+        asked = time.monotonic()
+        give_up = asked + max_wait_s
         try:
             if self._waiting and self._producer is None:
-                self._producer = opened(KafkaProducer, **self._options)
+                self._producer = _producer(self._options)
             while self._waiting:
                 self._sent.append(self._on_its_way(self._waiting[0]))
                 self._waiting.popleft()
             return self._acknowledged(give_up)
         except KafkaError as error:
-            self._forget()
             said = fatal(error) or str(error) or type(error).__name__
+            if isinstance(error, KafkaTimeoutError) and self._producer and lacks(self._producer, self._topic, asked):
+                said = "it is not on the brokers: create it"
+            self._forget()
             raise SinkError(f"topic {self._topic}: {said}") from error
 
     def close(self) -> None:
@@ -107,7 +147,7 @@ class KafkaSink(Sink):
         """
         first, *rest = self._sent
         self._close_producer()
-        self._producer = opened(KafkaProducer, **self._options)
+        self._producer = _producer(self._options)
         self._sent = deque([self._on_its_way(first.message, first.shortened + 1)])
         self._sent += [each if each.future.succeeded() else self._on_its_way(*each[:2]) for each in rest]
 
@@ -140,10 +180,7 @@ class KafkaSink(Sink):
     def _close_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                producer.close(timeout=0)
-            except KafkaError:
-                producer._sender.force_close()  # noqa: SLF001 - its close gives up halfway where its flush does
+            _close(producer)
 
 
 def _cut(message: Message, most: int) -> Message:

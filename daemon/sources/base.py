@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar
 
@@ -58,7 +58,8 @@ class Opening:
     value that anybody will take: of a longer one a source may hand out just the first `message_bytes` + 1 bytes.
     `instance` names this state directory, for ever: a consumer group then knows a restarted daemon again at once
     instead of waiting for its predecessor to come back. A source that nobody answers for `patience_s` raises
-    `Unreachable`; once somebody did it waits for ever.
+    `Unreachable`; once somebody did it waits for ever. `outputs` are the topics that sinks will write to, each with the
+    setting that names it.
     """
 
     positions: Callable[[], Mapping[Partition, Position]] = _nowhere
@@ -66,6 +67,7 @@ class Opening:
     message_bytes: int = 10 * 2**20
     instance: str = ""
     patience_s: float = inf
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -105,6 +107,11 @@ class Source(ABC):
     @abstractmethod
     def paused(self) -> frozenset[Partition]:
         """The assigned partitions that are paused."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether what is read answers, as far as that is known: False while there is no broker."""
+        return True
 
     def vouch(self) -> bool:
         """Whether all that was handed out is surely of the partitions that it was said to be of.

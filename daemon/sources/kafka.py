@@ -16,6 +16,7 @@ import structlog
 from config.streams import Kafka
 from daemon.backoff import Backoff
 from daemon.records import Gap, Partition, Polled, Position, Run
+from daemon.sources import outputs
 from daemon.sources.base import Opening, Source, SourceError, StateMissing, Unreachable
 from daemon.sources.company import Company
 from daemon.sources.ends import Ends
@@ -45,6 +46,9 @@ class KafkaSource(Source):
         self._give_up = time.monotonic() + opening.patience_s
         self._company = Company(settings.group, opening.instance, self._transport.others)
         self._missing = 0
+        self._outputs = opening.outputs
+        self._in_trouble = False
+        """Whether it was said that Kafka is in trouble, and not yet that it answers again."""
         self._positions: dict[Partition, Position] = {}
         self._unsettled: set[Partition] = set()
         self._unsure = False
@@ -114,6 +118,10 @@ class KafkaSource(Source):
     def paused(self) -> frozenset[Partition]:
         return frozenset(self._paused)
 
+    @property
+    def reachable(self) -> bool:
+        return self.connected and not self._in_trouble
+
     def vouch(self) -> bool:
         if self._unsure and self._backoff.due:
             self._guarded(self._check_ids)
@@ -142,8 +150,14 @@ class KafkaSource(Source):
         try:
             ids = self._transport.topic_ids()
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:
-                self._refuse_missing(missing)
+                self._refuse(
+                    f"kafka.topics: not on the brokers: {', '.join(missing)}: create them, or correct the names"
+                )
                 return False
+            if lacking := outputs.missing(self._settings, self._outputs):
+                self._refuse(f"{lacking}: create it, or name one that is there")
+                return False
+            self._outputs = {}  # once is enough: later its sink says so
             if not self._company.room():
                 self._backoff.failed()
                 return False
@@ -157,12 +171,11 @@ class KafkaSource(Source):
         log.info("connected to kafka", brokers=brokers, topics=self._topics, group=self._settings.group)
         return True
 
-    def _refuse_missing(self, topics: list[str]) -> None:
+    def _refuse(self, message: str) -> None:
+        """End it for topics that are missing, once that is sure."""
         self._missing += 1
         if self._missing >= MISSING_TRIES:
-            raise SourceError(
-                f"kafka.topics: not on the brokers: {', '.join(topics)}: create them, or correct the names"
-            )
+            raise SourceError(message)
         self._backoff.failed()
 
     def _fetch(self, max_wait_s: float, most: int) -> None:
@@ -272,6 +285,9 @@ class KafkaSource(Source):
         self._ends.answered(self._transport.ends(running), self._reached)
         self._check_ids()
         self._backoff.succeeded()
+        if self._in_trouble:
+            self._in_trouble = False
+            log.info("kafka answers again", brokers=list(self._settings.brokers))
 
     def _reached(self, partition: Partition) -> int:
         known = self._positions[partition].next_offset
@@ -286,6 +302,7 @@ class KafkaSource(Source):
         except Trouble as trouble:
             if self._backoff.due:
                 self._backoff.failed()
+                self._in_trouble = True
                 log.warning("kafka is in trouble", error=str(trouble))
             time.sleep(0.05)
             return None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.state.errors import Damaged, StateError
+from daemon.state.errors import Damaged, NotThere, StateError
 from daemon.state.schema import make, migrate, recognise
 
 FILE_NAME = "state.sqlite"
@@ -35,16 +35,27 @@ _SYSTEMS_REMEDIES = {
 }
 
 
-def create(path: Path) -> None:
+def check_directory(directory: Path) -> None:
+    """Raise `NotThere` for a file where the state's directory is expected."""
+    if directory.exists() and not directory.is_dir():
+        raise NotThere(f"{directory}: is a file, not a directory: name a directory as state.path")
+
+
+def create(path: Path, commits: int) -> None:
     """Make a new state file, readable by its owner only, unless there is one.
 
     It gets its name when it is complete, so that an empty or half file under that name is known for damage. Raises
-    `Damaged` where only a file's write-ahead log is left: the file was removed, not never made.
+    `Damaged` where a file's write-ahead log is left, or `commits` were noted: it was removed, not never made.
     """
     if path.exists():
         return
     if path.with_name(path.name + "-wal").exists():
         raise Damaged(f"{path}: missing, but its write-ahead log is there: restore both from a copy")
+    if commits:
+        raise Damaged(
+            f"{path}: missing, though there was one (commits: {commits}): restore it from a copy, or move "
+            f"{path.parent} away and start with --start-empty"
+        )
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -102,13 +102,9 @@ class Outbox:
         """Bytes that are in memory until the next commit."""
         return sum(queue.collected for queue in self._queues.values())
 
-    def full(self, queue: str) -> bool:
-        """Whether a queue is at its bound."""
-        return self._queues[queue].full
-
-    def pressure(self) -> bool:
-        """Whether any queue is at its bound, so that input should pause."""
-        return any(queue.full for queue in self._queues.values())
+    def full(self) -> tuple[str, ...]:
+        """The queues at their bound: while there is one, input should pause."""
+        return tuple(name for name, queue in self._queues.items() if queue.full)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Messages and bytes in each queue, collected ones included."""

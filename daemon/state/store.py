@@ -29,7 +29,7 @@ from daemon.sinks.base import Message
 from daemon.state.commit import Commit, Queued, together
 from daemon.state.digests import intact
 from daemon.state.errors import Damaged, NotThere
-from daemon.state.file import FILE_NAME, connect, translated, translated_from_system
+from daemon.state.file import FILE_NAME, check_directory, connect, translated, translated_from_system
 from daemon.state.file import create as create_file
 from daemon.state.formats import CHUNK, upgraded
 from daemon.state.items import Known, Place, join, page_digest
@@ -106,13 +106,14 @@ class Store:
         """
         path = directory / FILE_NAME
         with translated_from_system(path), translated(path):
+            check_directory(directory)
             if not create and not path.exists():
                 raise NotThere(f"{path}: there is no state; check state.path")
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock.take(directory)
             try:
                 if create:
-                    create_file(path)
+                    create_file(path, lock.commits)
                 store = cls(path, connect(path), lock)
             except BaseException:
                 lock.release()

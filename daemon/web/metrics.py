@@ -46,6 +46,10 @@ def _of_pipeline(status: Mapping[str, Any]) -> Iterable[Metric]:
     watermark = status.get("watermark")
     yield _one("build_info", "gauge", "Which Vigil this is.", 1, version=version())
     yield _one("ready", "gauge", "Whether there are partitions to read.", status.get("ready"))
+    yield _one("source_reachable", "gauge", "Whether the source answers.", status.get("reachable"))
+    yield _one(
+        "input_paused", "gauge", "Whether reading waits for a commit or for what is to be sent.", status.get("paused")
+    )
     yield _one("events_received_total", "counter", "Events in panes that have closed.", accounts.get("received"))
     yield _by("events_total", "counter", "What became of received events, in the end.", "account", ended)
     yield _by("refused_total", "counter", "Events refused, by reason.", "reason", status.get("refused", {}))

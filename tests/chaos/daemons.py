@@ -65,7 +65,7 @@ class Daemon:
         """Start it; `stop_at` is its VIGIL_STOP_AT."""
         self.stop_at = stop_at
         self.last_lines.clear()
-        environment = {**os.environ, "VIGIL_STOP_AT": stop_at or "none"}
+        environment = {**os.environ, "VIGIL_STOP_AT": stop_at}
         self._had_read = self._read_so_far()
         lines, log = os.pipe()
         try:

@@ -204,6 +204,31 @@ def test_a_topic_that_is_missing_ends_it_with_its_name(broker: Cluster, tmp_path
         )
 
 
+def test_a_topic_to_write_to_that_is_missing_ends_it_with_its_name(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Exit 78 and one line with the setting; only of topics that are written to."""
+    written = "readings: no-such-readings, dead_letters: no-such-letters"
+    configure(tmp_path, broker.bootstrap, new_topic("read", **KEEP), transport, written)
+    text = (tmp_path / "vigil.yaml").read_text()
+    for sink, other in (
+        ("{file: {path: alerts.ndjson}}", "{kafka: {topic: no-such-alerts}}"),
+        ("[{file: {path: readings.ndjson}}]", "auto"),
+    ):
+        assert sink in text
+        text = text.replace(sink, other)
+    (tmp_path / "vigil.yaml").write_text(text)
+    with running(tmp_path) as daemon:
+        code, reason = daemon.ended()
+    assert code == exits.CONFIG
+    assert reason == (
+        "sinks.alerts: not on the brokers: no-such-alerts; kafka.readings: not on the brokers: no-such-readings: "
+        "create it, or name one that is there"
+    )
+    with broker.admin() as admin:
+        assert not [name for name in admin.list_topics() if name.startswith("no-such")]
+
+
 def test_a_broker_that_is_absent_at_start_is_waited_for(own_broker: Broker, tmp_path: Path, transport: str) -> None:
     """Not ready, a line at each try, longer and longer apart; once it is there, everything is read."""
     topic = own_broker.new_topic("early", **KEEP)
@@ -242,8 +267,13 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
         read_to(daemon, 400)
         own_broker.kill()
         daemon.said("kafka is in trouble")
+        daemon.until(lambda: daemon.metric("vigil_source_reachable") == 0)
+        assert daemon.ask("/readyz")[0] == 200
         daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") >= 8)
+        assert not [line for line in daemon.logged() if line["event"] == "kafka answers again"]
         own_broker.start()
+        daemon.said("kafka answers again")
+        daemon.until(lambda: daemon.metric("vigil_source_reachable") == 1)
         produce(own_broker.bootstrap, messages(topic, 400, first=400, partitions=2))
         read_to(daemon, 800)
         counted(daemon, 800)

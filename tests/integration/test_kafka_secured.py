@@ -127,3 +127,21 @@ def test_a_missing_topic_is_not_made_by_asking(guarded: Broker, tmp_path: Path, 
         assert daemon.ended()[0] == exits.CONFIG
     with guarded.admin() as admin:
         assert "misspelt" not in admin.list_topics()
+
+
+def test_topics_to_write_to_are_made_where_brokers_make_them(guarded: Broker, tmp_path: Path, transport: str) -> None:
+    """What is missing then is no mistake: it is there when the daemon has connected."""
+    topic = guarded.new_topic(**KEEP)
+    alerts = f"alerts-of-{topic}"
+    configure(tmp_path, guarded.bootstrap, topic, transport)
+    text = (tmp_path / "vigil.yaml").read_text()
+    sink = "{file: {path: alerts.ndjson}}"
+    assert sink in text
+    (tmp_path / "vigil.yaml").write_text(text.replace(sink, f"{{kafka: {{topic: {alerts}}}}}"))
+    produce(guarded.bootstrap, messages(topic, 50))
+    with running(tmp_path) as daemon:
+        daemon.said("connected to kafka")
+        with guarded.admin() as admin:
+            assert alerts in admin.list_topics()
+        read_to(daemon, 50)
+        daemon.stop()

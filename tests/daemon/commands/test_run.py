@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 from daemon import exits
 from daemon.commands.signals import ONE_REQUEST_S
 from tests.daemon.commands.vigild import BREAKS_AT, environment, events, parsed, start, vigild, write
@@ -104,6 +106,27 @@ def test_a_finite_input_ends_it(tmp_path: Path) -> None:
         told = vigild("run", cwd=tmp_path)
         assert told.returncode == exits.OK, told.stderr
         assert parsed(told.stderr)[-1]["reason"] == "the input has ended"
+
+
+@pytest.mark.parametrize("asked", ["foo", "9", "3:0", "3:x", "3:1:FOO", "3:1:STOP:2"])
+def test_a_step_that_does_not_exist_is_refused(tmp_path: Path, asked: str) -> None:
+    """Exit 64 at once, with the steps that there are: nothing was opened."""
+    prepare(tmp_path)
+    told = vigild("run", cwd=tmp_path, env={"VIGIL_STOP_AT": asked})
+    assert told.returncode == exits.USAGE, told.stderr
+    assert told.stderr.startswith(f"VIGIL_STOP_AT: {asked!r} is not")
+    assert "1 begun, 2 written, 3 committed, 4 sent, 5 marked, 6 told" in told.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_step_that_ends_it_is_said_before(tmp_path: Path) -> None:
+    """A variable that was left behind in an environment explains itself."""
+    prepare(tmp_path)
+    told = vigild("run", cwd=tmp_path, env={"VIGIL_STOP_AT": "committed:1:term"})
+    (line,) = [each for each in parsed(told.stderr) if each["level"] == "warning"]
+    assert {name: line[name] for name in ("step", "time", "signal")} == {
+        "step": "COMMITTED", "time": 1, "signal": "SIGTERM"
+    }  # fmt: skip
 
 
 def test_a_hangup_takes_up_another_configuration_and_loses_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from daemon import exits
 from daemon.records import Partition, Position
 from daemon.state import Store
@@ -43,3 +45,13 @@ def test_a_state_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert told.returncode == exits.CONFIG
     assert told.stderr == "nowhere/state.sqlite: there is no state; check state.path\n"
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("action", ["inspect", "verify"])
+def test_a_file_in_the_place_of_the_directory_is_no_damage(tmp_path: Path, action: str) -> None:
+    """Exit 78 and what to do; a copy of a state's file is named with `--directory`."""
+    (tmp_path / "vigil.yaml").write_text("state: {path: occupied}\n")
+    (tmp_path / "occupied").write_text("something else")
+    told = vigild("state", action, cwd=tmp_path)
+    assert told.returncode == exits.CONFIG
+    assert told.stderr == "occupied: is a file, not a directory: name a directory as state.path\n"

@@ -66,6 +66,15 @@ def test_a_message_that_is_too_large_leaves_shortened(broker: Cluster, new_topic
     assert stub["sha256"] == sha256(large).hexdigest()
 
 
+def test_a_topic_that_is_missing_is_named(broker: Cluster) -> None:
+    """Not as metadata that did not come in time, which is a broker that is slow or away."""
+    sink = sink_for(broker, "no-such-topic")
+    sink.send([Message(b"k", b"v")])
+    with pytest.raises(SinkError, match="topic no-such-topic: it is not on the brokers: create it"):
+        sink.flush(0.5)
+    sink.close()
+
+
 def test_a_dead_letter_that_is_too_large_keeps_its_ref(broker: Cluster, new_topic: NewTopic) -> None:
     """Where it came from, why it was refused, its hash and its first 64 KiB."""
     topic = new_topic()

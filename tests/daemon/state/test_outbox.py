@@ -141,19 +141,18 @@ def test_a_full_queue_says_so(store: Store) -> None:
     sink = Recorder(most=0)
     bounds = {"readings": Bound(3, 10**6), "alerts": Bound(10**6, 50)}
     outbox = Outbox(store, {"readings": [sink], "alerts": [Recorder(most=0)]}, bounds)
-    assert not outbox.pressure()
+    assert outbox.full() == ()
     outbox.add("readings", messages(2))
-    assert not outbox.full("readings")
+    assert outbox.full() == ()
     outbox.add("readings", messages(1))
-    assert outbox.full("readings")
-    assert outbox.pressure()
+    assert outbox.full() == ("readings",)
     queue(outbox, store)
-    assert outbox.full("readings")
+    assert outbox.full() == ("readings",)
     sink.most = 10
     assert outbox.deliver(0) == 3
-    assert not outbox.pressure()
+    assert outbox.full() == ()
     outbox.add("alerts", [Message(b"k", bytes(50))])
-    assert outbox.full("alerts")
+    assert outbox.full() == ("alerts",)
 
 
 def test_a_queue_without_sinks_throws_away(store: Store) -> None:

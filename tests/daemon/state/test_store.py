@@ -238,6 +238,17 @@ def test_a_log_without_its_file_is_refused(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+def test_a_file_that_was_removed_is_missed(tmp_path: Path) -> None:
+    """The lock knows that there were commits: one line says what is missing, and nothing is made in its place."""
+    committed(tmp_path, 1)
+    (tmp_path / "state.sqlite").unlink()
+    for _ in range(2):
+        with pytest.raises(Damaged, match=r"state\.sqlite: missing, though there was one \(commits: 1\)") as refused:
+            Store.open(tmp_path)
+        assert refused.value.exit_code == 74
+        assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -282,6 +293,14 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"file.*[Nn]ot a directory|[Ff]ile exists") as refused:
         Store.open(tmp_path / "file" / "state")
     assert refused.value.exit_code == 74
+
+
+def test_a_file_in_the_place_of_its_directory_is_said(tmp_path: Path) -> None:
+    """Exit code 78: what is configured can't be meant."""
+    (tmp_path / "state").write_text("")
+    with pytest.raises(NotThere, match="is a file, not a directory: name a directory") as refused:
+        Store.open(tmp_path / "state")
+    assert refused.value.exit_code == 78
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:

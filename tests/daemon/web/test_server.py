@@ -16,6 +16,8 @@ from daemon.web.server import serving
 
 STATUS: dict[str, Any] = {
     "ready": True,
+    "reachable": True,
+    "paused": False,
     "watermark": 1_795_305_600_500_000,
     "closed_until": 1_795_305_600_000_000,
     "lag": {"predictions/0": 7, "predictions/1": 5},
@@ -118,6 +120,8 @@ def test_metrics_say_what_the_status_says(daemon: Daemon) -> None:
         "vigil_pending_predictions 3",
         "vigil_keep_rate 0.5",
         "vigil_alerts_firing 2",
+        "vigil_source_reachable 1",
+        "vigil_input_paused 0",
     ):
         assert line in lines
     ended = [int(line.rpartition(" ")[2]) for line in lines if line.startswith("vigil_events_total{")]
