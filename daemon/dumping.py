@@ -14,6 +14,7 @@ import os
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -43,10 +44,8 @@ def dump(config: Config, path: Path | None) -> int:
     """
     if path is None:
         return exits.DATA if write(config, sys.stdout.buffer)[1] else exits.OK
-    half = path.with_name(path.name + ".part")
-    with private.made(half) as file, gzip.open(file, "wb") if path.suffix == ".gz" else file as output:
+    with private.whole(path) as file, gzip.open(file, "wb") if path.suffix == ".gz" else nullcontext(file) as output:
         count, lost = write(config, cast("IO[bytes]", output))
-    half.rename(path)
     log.info("dumped", records=count, missing=lost, path=str(path))
     return exits.DATA if lost else exits.OK
 

@@ -124,10 +124,8 @@ def write(path: Path, records: Iterable[Replayed]) -> int:
         dump_line(Consumed(each.topic, number, place, each.timestamp, each.key, each.value, each.headers))
         for place, each in enumerate(found)
     ]
-    half = path.with_name(path.name + ".part")
-    with private.made(half) as file:
+    with private.whole(path) as file:
         file.writelines(line + b"\n" for line in lines)
-    half.rename(path)
     return len(found)
 
 
