@@ -148,13 +148,14 @@ class KafkaSource(Source):
                 raise Unreachable(f"kafka.brokers: none of {named} answered for {waited}: correct or start them")
             return False
         try:
-            ids = self._transport.topic_ids()
+            ids = self._transport.topic_ids(self._outputs.keys() - set(self._topics))
             if missing := [topic for topic in self._topics if ids.get(topic) is None]:
                 self._refuse(
                     f"kafka.topics: not on the brokers: {', '.join(missing)}: create them, or correct the names"
                 )
                 return False
-            if lacking := outputs.missing(self._settings, self._outputs):
+            unseen = {topic: setting for topic, setting in self._outputs.items() if ids.get(topic) is None}
+            if lacking := outputs.missing(self._settings, unseen):
                 self._refuse(f"{lacking}: create it, or name one that is there")
                 return False
             self._outputs = {}  # once is enough: later its sink says so

@@ -66,8 +66,11 @@ class Transport(ABC):
         """Whether `connect` succeeded."""
 
     @abstractmethod
-    def topic_ids(self) -> dict[str, str | None]:
-        """The id of each topic, "" where the brokers have no ids; None for one that isn't there. Asks anew."""
+    def topic_ids(self, also: Collection[str] = ()) -> dict[str, str | None]:
+        """The id of each topic, "" where the brokers have no ids; None for one that isn't there. Asks anew.
+
+        Those of other topics, `also`, are "" where nobody may ask for them, either.
+        """
 
     @abstractmethod
     def others(self) -> list[str]:

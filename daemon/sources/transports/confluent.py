@@ -74,17 +74,18 @@ class Confluent(Transport):
     def connected(self) -> bool:
         return self._consumer is not None
 
-    def topic_ids(self) -> dict[str, str | None]:
+    def topic_ids(self, also: Collection[str] = ()) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         with self._translated():
-            asked = self._admin().describe_topics(ck.TopicCollection(self._topics), request_timeout=ANSWER_S)
+            asked = self._admin().describe_topics(ck.TopicCollection([*self._topics, *also]), request_timeout=ANSWER_S)
         for name, future in asked.items():
             try:
                 found[name] = _uuid(self._answer(future).topic_id)
             except ck.KafkaException as error:
-                if error.args[0].code() not in _GONE:
+                gone = error.args[0].code() in _GONE
+                if not gone and name not in also:
                     raise self._translation(error.args[0]) from error
-                found[name] = None
+                found[name] = None if gone else ""
         return found
 
     def others(self) -> list[str]:

@@ -69,9 +69,9 @@ class KafkaPython(Transport):
     def connected(self) -> bool:
         return self._consumer is not None
 
-    def topic_ids(self) -> dict[str, str | None]:
+    def topic_ids(self, also: Collection[str] = ()) -> dict[str, str | None]:
         """See `Transport`. Asks with a client of its own: the consumer's metadata may be minutes old."""
-        described = self._asked(lambda admin: admin.describe_topics(self._topics))
+        described = self._asked(lambda admin: admin.describe_topics([*self._topics, *also]))
         return {each["name"]: _topic_id(each) for each in described}
 
     def others(self) -> list[str]:
