@@ -55,8 +55,7 @@ def count(rows: PredictionRows, profile: Profile) -> Summary:
     series = np.flatnonzero(live & np.isin(owner, groups))
     seen = _of_series(rows, series, len(owner))
     of_rows = events[np.searchsorted(groups, owner[series])].astype(np.int64)
-    sealed = np.unique(owner[series][kind[series] != UNSEALED])
-    seen |= _judged(seen, of_rows, kind[series], np.isin(owner[series], sealed))
+    seen |= _judged(seen, of_rows, kind[series], owner[series])
     of_groups = merge(_of_groups(groups, events, DUPLICATE, 0), _of_groups(*doubles, DUPLICATE, 1))
     return merge(Summary(series_key(series), seen), of_groups)
 
@@ -84,16 +83,18 @@ def _of_series(rows: PredictionRows, series: npt.NDArray[Any], size: int) -> dic
 
 
 def _judged(
-    seen: dict[str, npt.NDArray[Any]], events: npt.NDArray[np.int64], kind: npt.NDArray[Any], sealed: Bools
+    seen: dict[str, npt.NDArray[Any]], events: npt.NDArray[np.int64], kind: npt.NDArray[Any], owner: Ints
 ) -> dict[str, npt.NDArray[Any]]:
     """Hits and trials of each kind: an absent cell is missing, and only what is there can be wrong.
 
-    A feature without any value has no bins; once its version is `sealed`, it is missing all the same.
+    A feature without any value has no bins; once others of its version (`owner`) have, it is missing all the same.
     """
     bins, cells = seen["bins"], seen["cells"]
     known = (kind != UNSEALED).astype(np.int64)
     there = cells - bins[:, ABSENT]
-    void = sealed & (kind == UNSEALED) & (there == 0)
+    void = (kind == UNSEALED) & (there == 0)
+    if void.any():
+        void &= np.isin(owner, owner[kind != UNSEALED])
     bad, trials = np.zeros((len(cells), 4), np.int64), np.zeros((len(cells), 4), np.int64)
     bad[:, MISSING], trials[:, MISSING] = (events - there) * (known | void), events * (known | void)
     bad[:, WRONG], trials[:, WRONG] = bins[:, WRONG_TYPE] * known, there * known

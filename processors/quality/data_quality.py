@@ -122,8 +122,8 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         budget.forget(state["budget"], frozenset(gone))
         stuck.forget(state["stuck"], series)
         turns.forget(turns.of(state), series)
-        _accepted(state, columns.numbers(series))
-        state["accepted"]["accepted"][columns.numbers(series)] = True
+        numbers = columns.numbers(series)
+        _acceptances(state, numbers)["accepted"][numbers] = True
         _WINDOWS.forget(state["windows"], [2 * number for number in series] + [2 * number + 1 for number in groups])
         return state
 
@@ -144,24 +144,24 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
         weights[(kind == NOVEL) & _take_turns(state, summary, context.start)[row]] = 0
         hits, trials = summary["bad"][row, kind], summary["trials"][row, kind]
+        missing = _place(numbers[kind == MISSING], MISSING).astype(np.int32)
+        new = missing[~self._begun(state["rates"], missing)]
         found: list[Change] = []
         for name, mine in (("rates", kind != DUPLICATE), ("duplicates", kind == DUPLICATE)):
             places = (_place(numbers, kind) if name == "rates" else numbers)[mine]
             pane = hits[mine], trials[mine], context.start, context.end, weights[mine]
-            begun = self._begun(state[name], places)
             for change in self._rates.step(state[name], places.astype(np.int32), *pane):
                 number, of = divmod(change.key, DUPLICATE) if name == "rates" else (change.key, DUPLICATE)
                 found.append(replace(change, key=_rate_key(number, of)))
-            if name == "rates":
-                new = places[~begun & self._begun(state[name], places)]
-                accepted = _accepted(state, new // DUPLICATE)
-                self._compare(state["rates"], new[(new % DUPLICATE == MISSING) & ~accepted], context.profile)
+        new = new[self._begun(state["rates"], new)]
+        accepted = _acceptances(state, new // DUPLICATE)["accepted"]
+        self._compare(state["rates"], new[~accepted[new // DUPLICATE]], context.profile)
         by_kind = sorted(found, key=lambda change: change.key % len(KINDS))
         return [self._finding(change, context.profile) for change in by_kind]
 
     def _begun(self, rates: State, places: Ints) -> Bools:
         """Which of these rates have a reference?"""
-        return self._rates.reference_of(rates, places.astype(np.int32))[1] > 0
+        return self._rates.reference_of(rates, places)[1] > 0
 
     def _compare(self, rates: State, places: Ints, profile: Profile) -> None:
         """Where a version began without a feature that all others have, let their rate be what is usual there."""
@@ -271,11 +271,11 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         )
 
 
-def _accepted(state: State, series: Ints) -> Bools:
-    """Of which of these series (ascending) has an operator said that they are well as they are?"""
-    known = state.setdefault("accepted", columns.empty(_ACCEPTED))  # an older release kept none
+def _acceptances(state: State, series: Ints) -> State:
+    """Of which series an operator has said that they are well as they are, with room for these (ascending)."""
+    known: State = state.setdefault("accepted", columns.empty(_ACCEPTED))  # an older release kept none
     columns.grow(known, _ACCEPTED, series)
-    return np.asarray(known["accepted"][series], np.bool_)
+    return known
 
 
 def _take_turns(state: State, summary: Summary, start: int) -> Bools:
