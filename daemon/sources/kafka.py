@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 MISSING_TRIES = 3
 """A topic is missing when the brokers said so this often: one that just started may not know its topics yet."""
+POLL_INTERVAL_MS = 300_000
+"""How long a group waits for the next fetch where `kafka.consumer` doesn't say: both libraries' default."""
 
 
 class KafkaSource(Source):
@@ -50,6 +52,8 @@ class KafkaSource(Source):
         self._in_trouble = False
         """Whether it was said that Kafka is in trouble, and not yet that it answers again."""
         self._positions: dict[Partition, Position] = {}
+        self._fetched_at = float("inf")
+        """When the last fetch ended."""
         self._unsettled: set[Partition] = set()
         self._unsure = False
         """Whether something was handed out since the topics' ids were heard."""
@@ -180,10 +184,24 @@ class KafkaSource(Source):
         self._backoff.failed()
 
     def _fetch(self, max_wait_s: float, most: int) -> None:
+        self._say_if_late()
         try:
             self._held.put(self._transport.fetch(max_wait_s, most))
         except OutOfRange as error:
             self._unsettle(error.partitions)
+        finally:
+            self._fetched_at = time.monotonic()
+
+    def _say_if_late(self) -> None:
+        """A group gives up who fetches nothing for long, though it is alive: say that it was us, and what to change."""
+        option = self._transport.poll_interval
+        allowed_s = int(self._settings.consumer.get(option, POLL_INTERVAL_MS)) / 1_000
+        late_s = time.monotonic() - self._fetched_at
+        if late_s > allowed_s:
+            log.warning(
+                "nothing fetched for longer than the consumer group waits", seconds=round(late_s, 1),
+                allowed_s=allowed_s, option=f"kafka.consumer: {option}",
+            )  # fmt: skip
 
     def _note_handed_out(self, run: Run) -> None:
         topic_id = self._positions[run.partition].topic_id

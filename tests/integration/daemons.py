@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ PATIENCE_S = 150.0
 class Daemon:
     """A running `vigild run` in a folder with its `vigil.yaml`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        """`env` is added to the environment."""
         self._log = folder / "log"
         self._before = self._log.stat().st_size if self._log.exists() else 0
         """Bytes of the log that an earlier daemon wrote."""
-        self.process = start("run", cwd=folder, log=self._log)
+        self.process = start("run", cwd=folder, log=self._log, env=env)
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of its log so far."""
@@ -69,9 +70,9 @@ class Daemon:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Daemon]:
+def running(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Daemon]:
     """A daemon that is gone afterwards."""
-    daemon = Daemon(folder)
+    daemon = Daemon(folder, env)
     try:
         yield daemon
     finally:

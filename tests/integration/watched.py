@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tests.daemon.commands.vigild import vigild
 from tests.integration.daemons import Daemon
 from tests.integration.fleet import encoded, events
 from tests.integration.running import said
@@ -75,6 +77,22 @@ def counted(daemon: Daemon, events: int) -> None:
     """So many events are in the accounts, once their panes have closed."""
     daemon.until(lambda: daemon.metric("vigil_events_received_total") >= events)
     assert daemon.metric("vigil_events_received_total") == events
+
+
+def assert_said_undisturbed(folder: Path, env: Mapping[str, str] | None = None) -> None:
+    """All alerts and readings, the accounts among them, are those of one undisturbed pass over what was consumed.
+
+    To the byte, and each as often. The daemon has stopped: what it had to say is written.
+    """
+    outputs = {name: folder / f"{name}-again.ndjson" for name in ("alerts", "readings")}
+    to = [argument for name, path in outputs.items() for argument in (f"--{name}", path)]
+    for command in (["dump", "-o", "dump.ndjson"], ["replay", "-c", "vigil.yaml", "-i", "dump.ndjson", *to]):
+        told = vigild(*command, cwd=folder, env=env)
+        assert told.returncode == 0, told.stderr
+    for name, path in outputs.items():
+        said = (folder / f"{name}.ndjson").read_bytes().splitlines() if (folder / f"{name}.ndjson").exists() else []
+        said = [line for line in said if b'"vigil.heartbeat"' not in line]
+        assert sorted(said) == sorted(path.read_bytes().splitlines() if path.exists() else []), name
 
 
 def duplicates(count: int) -> int:

@@ -55,6 +55,8 @@ class Transport(ABC):
     """
 
     name: ClassVar[str]
+    poll_interval: ClassVar[str]
+    """Its consumer's option for how long the group waits for the next fetch, in milliseconds."""
 
     @abstractmethod
     def __init__(self, settings: Kafka, instance: str) -> None:

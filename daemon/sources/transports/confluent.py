@@ -49,6 +49,7 @@ class Confluent(Transport):
     """See `Transport`."""
 
     name = "confluent"
+    poll_interval = "max.poll.interval.ms"
 
     def __init__(self, settings: Kafka, instance: str) -> None:
         self._settings, self._instance = settings, instance
@@ -274,7 +275,7 @@ class Confluent(Transport):
                 self._next[partition] = max(self._next[partition], message.offset())
         elif error.code() in {ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
             self._wrong.append(OutOfRange([partition]))
-        else:
+        elif error.code() != ck.KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001 - ours: the source knows that it was late
             self._wrong.append(self._translation(error))
 
     def _raise_worst(self) -> None:

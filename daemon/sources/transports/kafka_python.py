@@ -56,6 +56,7 @@ class KafkaPython(Transport):
     """See `Transport`."""
 
     name = "kafka-python"
+    poll_interval = "max_poll_interval_ms"
 
     def __init__(self, settings: Kafka, instance: str) -> None:
         self._settings, self._instance = settings, instance

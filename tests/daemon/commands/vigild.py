@@ -34,10 +34,10 @@ def vigild(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = No
         return Done(["vigild", *given], code, out.read().decode(), errors.read().decode())
 
 
-def start(*arguments: str | Path, cwd: Path, log: Path) -> Process:
+def start(*arguments: str | Path, cwd: Path, log: Path, env: Mapping[str, str] | None = None) -> Process:
     """Start one command; what it logs goes to a file."""
     with log.open("ab") as file, Path(os.devnull).open("wb") as nowhere:
-        return fork(["daemon", *map(str, arguments)], cwd, environment(), nowhere.fileno(), file.fileno())
+        return fork(["daemon", *map(str, arguments)], cwd, environment(env), nowhere.fileno(), file.fileno())
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
