@@ -20,6 +20,11 @@ _VARYING = re.compile(r"0x[0-9a-f]+|\d+")
 """What makes no difference: ports, durations, numbers of tries and partitions."""
 
 
+def same_line(said: str) -> str:
+    """A line without what makes no difference: of two that say the same it is the same."""
+    return _VARYING.sub("#", said)
+
+
 class RateLimited(logging.Filter):
     """Lets a line through that is new, or was last said a while ago; then with how many there were meanwhile.
 
@@ -38,7 +43,7 @@ class RateLimited(logging.Filter):
         if not super().filter(record):
             return True
         said = record.getMessage()
-        line = record.name, _VARYING.sub("#", said)
+        line = record.name, same_line(said)
         with self._lock:
             now = self._clock()
             at, kept_back = self._said.get(line, (-AGAIN_S, 0))

@@ -15,6 +15,7 @@ import structlog
 
 from config.streams import Kafka
 from daemon.backoff import Backoff
+from daemon.rate_limited import same_line
 from daemon.records import Gap, Partition, Polled, Position, Run
 from daemon.sources import outputs
 from daemon.sources.base import Opening, Source, SourceError, StateMissing, Unreachable
@@ -49,8 +50,11 @@ class KafkaSource(Source):
         self._company = Company(settings.group, opening.instance, self._transport.others)
         self._missing = 0
         self._outputs = opening.outputs
-        self._in_trouble = False
-        """Whether it was said that Kafka is in trouble, and not yet that it answers again."""
+        self._troubles: set[str] = set()
+        """What was said to be wrong with Kafka since it was last well."""
+        self._troubled_since = 0.0
+        self._heard_trouble = False
+        """Whether something went wrong since Kafka last answered."""
         self._positions: dict[Partition, Position] = {}
         self._fetched_at = float("inf")
         """When the last fetch ended."""
@@ -124,7 +128,7 @@ class KafkaSource(Source):
 
     @property
     def reachable(self) -> bool:
-        return self.connected and not self._in_trouble
+        return self.connected and not self._troubles
 
     def vouch(self) -> bool:
         if self._unsure and self._backoff.due:
@@ -304,9 +308,7 @@ class KafkaSource(Source):
         self._ends.answered(self._transport.ends(running), self._reached)
         self._check_ids()
         self._backoff.succeeded()
-        if self._in_trouble:
-            self._in_trouble = False
-            log.info("kafka answers again", brokers=list(self._settings.brokers))
+        self._say_if_well()
 
     def _reached(self, partition: Partition) -> int:
         known = self._positions[partition].next_offset
@@ -319,9 +321,24 @@ class KafkaSource(Source):
         try:
             return call(*arguments)
         except Trouble as trouble:
+            self._heard_trouble = True
             if self._backoff.due:
                 self._backoff.failed()
-                self._in_trouble = True
-                log.warning("kafka is in trouble", error=str(trouble))
+                self._say_trouble(str(trouble))
             time.sleep(0.05)
             return None
+
+    def _say_trouble(self, error: str) -> None:
+        """Say each kind of it once until Kafka is well: the next try fails as the one before did."""
+        self._troubled_since = self._troubled_since if self._troubles else time.monotonic()
+        if (kind := same_line(error)) not in self._troubles:
+            self._troubles.add(kind)
+            log.warning("kafka is in trouble", error=error)
+
+    def _say_if_well(self) -> None:
+        """Say that it is over once nothing went wrong between two answers: librdkafka tells errors late."""
+        if self._troubles and not self._heard_trouble:
+            seconds = round(time.monotonic() - self._troubled_since, 1)
+            log.info("kafka answers again", brokers=list(self._settings.brokers), seconds=seconds)
+            self._troubles.clear()
+        self._heard_trouble = False

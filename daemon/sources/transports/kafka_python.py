@@ -65,6 +65,8 @@ class KafkaPython(Transport):
         self._admin: Any = None
         self._listener = _Listener()
         self._told: Any = None
+        self._refusals: set[str] = set()
+        """Why offsets were refused since they last were not, by the errors' names."""
 
     @property
     def connected(self) -> bool:
@@ -144,9 +146,9 @@ class KafkaPython(Transport):
     def tell(self, positions: Mapping[Partition, Position]) -> None:
         offsets = {_theirs(each): OffsetAndMetadata(at.next_offset, "", -1) for each, at in positions.items()}
         try:
-            self._told = self._consumer.commit_async(offsets, callback=_log_refusal)
+            self._told = self._consumer.commit_async(offsets, callback=self._on_told)
         except KafkaError as error:
-            _log_refusal(offsets, error)
+            self._on_told(offsets, error)
 
     def close(self) -> None:
         self._close_admin()
@@ -160,6 +162,14 @@ class KafkaPython(Transport):
         except (KafkaError, OSError) as error:
             log.warning("kafka consumer not closed cleanly", error=_said(error))
         self._consumer = None
+
+    def _on_told(self, _offsets: object, response: object) -> None:
+        """Say each reason once until offsets are taken again: in an outage all commits have the same."""
+        if not isinstance(response, Exception):
+            self._refusals.clear()
+        elif (name := type(response).__name__) not in self._refusals:
+            self._refusals.add(name)
+            log.warning("offsets not told to kafka", error=_said(response))
 
     def _describe_group(self, admin: Any) -> dict[str, Any]:
         try:
@@ -277,11 +287,6 @@ def _topic_id(described: Mapping[str, Any]) -> str | None:
         return None
     found = str(described.get("topic_id") or NO_ID)
     return "" if found == NO_ID else found
-
-
-def _log_refusal(_offsets: object, response: object) -> None:
-    if isinstance(response, Exception):
-        log.warning("offsets not told to kafka", error=_said(response))
 
 
 def _said(error: Exception) -> str:
