@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ def add(commands: Any) -> None:
     )
     replaying.add_argument("--with", dest="correct", metavar="COMMAND", help="shell command that corrects each value")
     replaying.add_argument("--output", type=Path, metavar="FILE", help="write a dump for `vigild replay` instead")
+    replaying.add_argument(
+        "--unsent", type=Path, metavar="FILE", help="write what can't be sent there, to be mended and replayed with -i"
+    )
     replaying.add_argument("--dry-run", action="store_true", help="print what would be sent")
     replaying.set_defaults(command=replay)
     for action in (listing, replaying):
@@ -68,13 +72,21 @@ def show(arguments: argparse.Namespace) -> int:
 
 def replay(arguments: argparse.Namespace) -> int:
     """Send the letters that are meant, or write them, or print what would be sent."""
-    from daemon.dlq import replay as dlq
+    from daemon import private
     from daemon.dlq.letters import PassedOver
+
+    with private.whole(arguments.unsent) if arguments.unsent is not None else nullcontext() as unsent:
+        return _replay(arguments, PassedOver(unsent))
+
+
+def _replay(arguments: argparse.Namespace, refused: PassedOver) -> int:
+    from daemon.dlq import replay as dlq
+    from daemon.dlq import sending
     from daemon.sinks.base import SinkError
 
     config = _config(arguments)
-    reading, refused = _reading(arguments), PassedOver()
-    records = dlq.each((found.letter for found in reading), arguments.correct, refused)
+    reading = _reading(arguments)
+    records = dlq.each(reading, arguments.correct, refused)
     try:
         if arguments.dry_run:
             done, verb = _print(records), "would be sent"
@@ -86,7 +98,7 @@ def replay(arguments: argparse.Namespace) -> int:
                 "kafka: nothing is read from Kafka, so nothing can be sent there: write a dump with --output",
             )
         else:
-            done, verb = dlq.send(config.kafka, records, refused), "sent"
+            done, verb = sending.send(config.kafka, records, refused), "sent"
     except SinkError as error:
         raise exits.Ended(exits.UNAVAILABLE, str(error)) from error
     _name(reading.foreign)

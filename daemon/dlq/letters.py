@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
+from typing import IO
 
 from config import Config
 from config.streams import FileSink, Kafka, KafkaSink, Topic
@@ -61,15 +62,18 @@ class Chosen:
 
 
 class PassedOver:
-    """How many were passed over, and why the first of them."""
+    """How many were passed over, and why the first of them; all of them are written to a file if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: IO[bytes] | None = None) -> None:
+        self._kept = kept
         self.count = 0
         self.first: list[str] = []
 
-    def note(self, where: str, problem: object) -> None:
-        """One more."""
+    def note(self, where: str, problem: object, data: bytes = b"") -> None:
+        """One more; `data` are its bytes."""
         self.count += 1
+        if self._kept is not None:
+            self._kept.write(data + b"\n")
         if self.count <= NAMED:
             self.first.append(f"{where}: {problem}")
 

@@ -7,31 +7,20 @@ after a crash in the middle the whole replay is simply run again.
 from __future__ import annotations
 
 import subprocess
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
-
-from config.streams import Kafka
 from daemon import private
 from daemon.decode.again import REF, TIMESTAMP, milliseconds
-from daemon.dlq.letters import PassedOver, ref_of
+from daemon.dlq.letters import Found, PassedOver, ref_of
 from daemon.envelopes import Consumed, DeadLetter, dump_line
-from daemon.kafka_client import fatal, opened
 from daemon.redaction import REDACTED
-from daemon.sinks.base import SinkError
-from daemon.sources.base import SourceError
 
 FIRST_NUMBER = 1_000_000
 """Partition numbers of offline replays begin here, beyond those of any topic."""
-IN_FLIGHT = 1_000
-ANSWER_S = 60.0
 
 
 class NotReplayable(ValueError):
@@ -48,6 +37,10 @@ class Replayed:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes | None], ...]
+    ref: str = field(default="", repr=False)
+    """Where the letter's event stood: what it is called in what is said of it."""
+    data: bytes = field(default=b"", repr=False)
+    """The letter as it came."""
 
 
 def replayed(letter: DeadLetter, command: str | None) -> Replayed:
@@ -79,42 +72,6 @@ def corrected(letter: DeadLetter, command: str) -> bytes:
     return done.stdout.rstrip(b"\n")
 
 
-def send(kafka: Kafka, records: Iterable[Replayed], refused: PassedOver) -> int:
-    """Send records to the topics they came from; returns how many were acknowledged.
-
-    Of those that no producer takes is noted why. Raises `SinkError`, and `SourceError` where there are no more records
-    to be had; both say how many were sent.
-    """
-    options = {"compression_type": "lz4", "linger_ms": 20, **kafka.client_options(), **kafka.producer}
-    producer: Any = None
-    waiting: deque[Any] = deque()
-    count = 0
-    try:
-        producer = opened(KafkaProducer, **options | {"acks": "all", "enable_idempotence": True})
-        cut_short: SourceError | None = None
-        try:
-            for record in records:
-                try:
-                    waiting.append(_on_its_way(producer, record))
-                    count += 1
-                except NotReplayable as problem:
-                    refused.note(_named(record), problem)
-                if len(waiting) >= IN_FLIGHT:
-                    _acknowledge(waiting)
-        except SourceError as error:
-            cut_short = error
-        _acknowledge(waiting)
-    except KafkaError as error:
-        said = fatal(error) or str(error) or type(error).__name__
-        raise SinkError(_so_far(count - len(waiting), said)) from error
-    finally:
-        if producer is not None:
-            producer.close(timeout=5)
-    if cut_short is not None:
-        raise type(cut_short)(_so_far(count, str(cut_short))) from cut_short
-    return count
-
-
 def write(path: Path, records: Iterable[Replayed]) -> int:
     """Write records as a dump for `vigild replay`, a partition of its own in which each stands at its own time."""
     found = sorted(records, key=lambda record: record.timestamp)
@@ -141,43 +98,12 @@ def _origin(letter: DeadLetter) -> tuple[str, int]:
     return ref.decode("utf-8", "replace") + place, milliseconds(held.get(TIMESTAMP))
 
 
-def _named(record: Replayed) -> str:
-    return (dict(record.headers)[REF] or b"").decode()
-
-
-def _on_its_way(producer: Any, record: Replayed) -> Any:
-    """Under the timestamp that it had, so that it moves no clock; where its partition is gone, the key decides.
-
-    A header without a value leaves with an empty one: kafka-python has no other. Raises `NotReplayable`.
-    """
-    try:
-        known = producer.partitions_for(record.topic) or ()
-        return producer.send(
-            record.topic,
-            value=record.value,
-            key=record.key,
-            headers=[(name, held or b"") for name, held in record.headers],
-            partition=record.partition if record.partition in known else None,
-            timestamp_ms=record.timestamp if record.timestamp >= 0 else None,
-        )
-    except (TypeError, ValueError, MessageSizeTooLargeError) as error:
-        raise NotReplayable(str(error)) from error
-
-
-def _acknowledge(waiting: deque[Any]) -> None:
-    while waiting:
-        waiting[0].get(timeout=ANSWER_S)
-        waiting.popleft()
-
-
-def _so_far(count: int, said: str) -> str:
-    return f"{count:,} were sent, then: {said}. Run the same command again: none will count twice"
-
-
-def each(letters: Iterable[DeadLetter], command: str | None, refused: PassedOver) -> Iterator[Replayed]:
+def each(letters: Iterable[Found], command: str | None, refused: PassedOver) -> Iterator[Replayed]:
     """The letters as records; of those that can't be sent is noted why."""
-    for letter in letters:
+    for found in letters:
         try:
-            yield replayed(letter, command)
+            record = replayed(found.letter, command)
         except NotReplayable as problem:
-            refused.note(ref_of(letter), problem)
+            refused.note(ref_of(found.letter), problem, found.data)
+        else:
+            yield replace(record, ref=ref_of(found.letter), data=found.data)

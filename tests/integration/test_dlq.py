@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
+import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -19,6 +22,7 @@ from typing import Any
 import confluent_kafka
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from daemon import exits
 from daemon.envelopes import DeadLetter, dead_letter, dead_letter_message
@@ -194,6 +198,43 @@ def test_one_letter_that_can_t_be_sent_holds_up_no_other(broker: Cluster, new_to
     told = vigild("dlq", "replay", "-i", "large.ndjson", "broken.ndjson.gz", cwd=tmp_path)
     assert told.returncode == exits.CONFIG
     assert "\n1 were sent, then: broken.ndjson.gz: can't be read" in f"\n{told.stderr}"
+
+
+def test_what_only_the_brokers_refuse_for_its_size_is_named_and_kept_and_the_rest_is_sent(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path
+) -> None:
+    """Exit code 65. Once the topic takes them, a replay of what was kept sends the missing ones and nothing else."""
+    topic, out = new_topic("events", 1, **{"max.message.bytes": "10000"}), dict.fromkeys(("alerts", "readings", "dead"))
+    configure(tmp_path, broker, topic, {name: new_topic(name) for name in out})
+    large = {3: 40_000, 60: 20_000, 119: 300_000}
+    values = [random.Random(place).randbytes(large.get(place, 300)).hex().encode() for place in range(120)]
+    letters = [replace(letter(place, topic), value=value) for place, value in enumerate(values)]
+    (tmp_path / "dead.ndjson").write_bytes(b"".join(sent_as(each) + b"\n" for each in letters))
+    told = vigild("dlq", "replay", "-i", "dead.ndjson", "--unsent", "unsent.ndjson", cwd=tmp_path)
+    assert told.returncode == exits.DATA
+    assert told.stderr.endswith("\n117 sent, 3 can't be\n")
+    for place in large:
+        size = len(values[place])
+        (line,) = [line for line in told.stderr.splitlines() if line.startswith(f"{topic}:0:{place}:0: ")]
+        (said,) = re.findall(r": ([\d,]+) bytes are more than the brokers take: raise max.message.bytes of ", line)
+        assert size <= int(said.replace(",", "")) < size + 200
+    sent = [record.value for record in broker.records(topic)]
+    assert sorted(sent) == sorted(value for place, value in enumerate(values) if place not in large), "each once"
+    assert stat.S_IMODE((tmp_path / "unsent.ndjson").stat().st_mode) == 0o600
+
+    with broker.admin() as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "100000"})])
+    for expected, code, line in (
+        ([3, 60], exits.DATA, "2 sent, 1 can't be"),
+        ([], exits.DATA, "0 sent, 1 can't be"),
+    ):
+        told = vigild("dlq", "replay", "-i", "unsent.ndjson", "--unsent", "unsent.ndjson", cwd=tmp_path)
+        assert (told.returncode, told.stderr.splitlines()[-1]) == (code, line)
+        now = [record.value for record in broker.records(topic)]
+        assert sorted(now[len(sent) :]) == sorted(values[place] for place in expected)
+        sent = now
+    (kept,) = parsed((tmp_path / "unsent.ndjson").read_text())
+    assert kept["ref"]["offset"] == 119
 
 
 @contextmanager

@@ -271,6 +271,8 @@ def test_a_broker_that_goes_away_for_longer_than_a_session_loses_nothing(
         assert daemon.ask("/readyz")[0] == 200
         daemon.until(lambda: daemon.metric("vigil_outbox_messages", queue="alerts") >= 8)
         assert not [line for line in daemon.logged() if line["event"] == "kafka answers again"]
+        untold = [line["error"] for line in daemon.logged() if line["event"] == "offsets not told to kafka"]
+        assert sorted(untold) == sorted(set(untold)), "each reason once, though there is a commit a second"
         own_broker.start()
         daemon.said("kafka answers again")
         daemon.until(lambda: daemon.metric("vigil_source_reachable") == 1)

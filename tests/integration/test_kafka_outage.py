@@ -1,4 +1,4 @@
-"""A broker that is away for longer than anybody waits for it, in the middle of reading and of sending."""
+"""A broker that is away for longer than anybody waits for it, in the middle of reading."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ BEFORE, AFTER = 4_000, 400
 
 
 def test_a_broker_that_is_away_for_minutes_costs_nothing(own_broker: Broker, tmp_path: Path, transport: str) -> None:
-    """Killed while there is something to read, to commit and to send: the daemon lives and says so once, and once that
-    it is over. Afterwards every event counts once, and what was sent is what an undisturbed pass says.
+    """Killed while there is something to read and to commit: the daemon lives and says so once, and once that it is
+    over. Afterwards every event counts once, and what was sent to the same broker is what an undisturbed pass says.
     """
     topic = own_broker.new_topic("away", 2, **KEEP)
     sent_to = {name: own_broker.new_topic(name) for name in ("alerts", "readings")}

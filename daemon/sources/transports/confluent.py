@@ -68,8 +68,8 @@ class Confluent(Transport):
         self._fenced_at = -FENCED_AGAIN_S
         self._joining_since: float | None = None
         """Since when we wait for the group to say which partitions are ours; None while we know."""
-        self._untold: int | None = None
-        """The error with which the group's offsets were refused last, if they were."""
+        self._refusals: set[int] = set()
+        """The errors with which the group's offsets were refused since they last were not."""
 
     @property
     def connected(self) -> bool:
@@ -223,12 +223,13 @@ class Confluent(Transport):
 
     def _on_commit(self, error: Any, _offsets: object) -> None:
         """The group's offsets are advice: if they are refused it matters only where we are not in it any more."""
-        before, self._untold = self._untold, None if error is None else error.code()
         if error is None:
+            self._refusals.clear()
             return
         if isinstance(translated := self._translation(error), SourceError):
             self._wrong.append(translated)
-        if self._untold != before:
+        if error.code() not in self._refusals:
+            self._refusals.add(error.code())
             log.warning("offsets not told to kafka", error=error.str())
 
     def _ask_again_to_join(self) -> None:
