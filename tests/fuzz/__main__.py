@@ -2,6 +2,7 @@
 
 Each target runs in a process of its own, which ends at the first input that breaks a rule, takes 20 seconds or grows
 beyond bounds; that input is kept and named. What reached new code is kept as well, and is where the next run begins.
+In the end new inputs, made of all that was kept, must leave nothing behind in memory (`tests.fuzz.growth`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.fuzz.growth import MOST, ROUNDS, growth
 from tests.fuzz.mutation import inputs
 
 SHARES = {"decoding": 0.4, "loading": 0.2, "telling_time": 0.4}
@@ -25,7 +27,9 @@ SHARES = {"decoding": 0.4, "loading": 0.2, "telling_time": 0.4}
 SLICE = 20_000
 """Inputs of one process: atheris itself grows by about 8 KiB an input; without it the same inputs grow nothing."""
 MOST_GROWTH_MB = 256
-"""From the first input of a process to its last, atheris's own growth included."""
+"""From the first input of a process to its last, atheris's own growth included: what no count of Python's shows."""
+A_ROUND = 200
+"""Inputs that are asked together what they left behind."""
 INSTRUMENTED = ["config", "daemon.clocks", "daemon.codecs", "daemon.decode", "daemon.scalars", "daemon.stamps"]
 SCANNING = Path(__file__).parents[2] / "daemon/decode/scanning"
 COMPILED = [
@@ -60,7 +64,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--corpus", type=Path, default=Path(".cache/fuzz"))
     parser.add_argument("--target", choices=sorted(SHARES), help=argparse.SUPPRESS)
+    parser.add_argument("--growth", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.growth:
+        return _grows(given.target, given.corpus)
     if given.target:
         return _one(given.target, given.runs, given.seed, given.corpus)
     if find_spec("atheris") is None:
@@ -85,9 +92,33 @@ def _target(name: str, runs: int, seed: int, corpus: Path) -> Ran:
             break
     largest = max(slices, key=lambda ran: ran.after_mb)
     counts = sum(ran.inputs for ran in slices), sum(ran.seconds for ran in slices)
-    ran = Ran(name, *counts, largest.before_mb, largest.after_mb, slices[-1].failed)
+    ran = Ran(name, *counts, largest.before_mb, largest.after_mb, slices[-1].failed or _leaks(name, runs, corpus))
     print(ran, flush=True)
     return ran
+
+
+def _leaks(name: str, runs: int, corpus: Path) -> bool:
+    """Ask a process of its own, without atheris, what inputs leave behind; says so if it is too much.
+
+    A run of fewer inputs than that takes is over sooner.
+    """
+    if runs < ROUNDS * A_ROUND:
+        return False
+    command = [sys.executable, "-m", "tests.fuzz", "--target", name, "--growth", "--corpus", str(corpus)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    if said.returncode:
+        print((said.stdout + said.stderr)[-4_000:])
+    return said.returncode != 0
+
+
+def _grows(name: str, corpus: Path) -> int:
+    """Whether inputs made of the seeds and of what was kept leave too much behind."""
+    from tests.fuzz.targets import SEEDS, TARGETS
+
+    kept = tuple(path.read_bytes() for path in sorted((corpus / name).iterdir()))
+    left = growth(TARGETS[name], SEEDS[name] + kept, A_ROUND)
+    print(f"{name}: an input leaves {left:.1f} bytes behind, at most {MOST:.0f} may be")
+    return int(left >= MOST)
 
 
 def _slice(name: str, runs: int, seed: int, corpus: Path) -> Ran:

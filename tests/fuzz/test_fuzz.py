@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fuzz import targets
+from tests.fuzz.growth import MOST, growth
 from tests.fuzz.mutation import inputs
 from tests.fuzz.targets import SEEDS, TARGETS
 
 COUNTS = {"decoding": 1_500, "loading": 1_000, "telling_time": 3_000}
+A_ROUND = {"decoding": 60, "loading": 60, "telling_time": 300}
+"""Inputs that are asked together what they left behind."""
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
@@ -40,6 +47,36 @@ def test_what_is_broken_is_found_out(target: str, where: str, broken: object, mo
     monkeypatch.setattr(where, broken)
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever it is that gives it away
         all(TARGETS[target](data) is None for data in [*SEEDS[target], *inputs(SEEDS[target], COUNTS[target])])
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_inputs_leave_nothing_behind(target: str) -> None:
+    """Decoder and config loader hold no more after some hundred inputs than before them."""
+    assert growth(TARGETS[target], SEEDS[target], A_ROUND[target]) < MOST
+
+
+@pytest.mark.parametrize(
+    ("target", "where", "kept"),
+    [
+        ("decoding", "daemon.decode.decoder.Decoder.decode", lambda place: f"id {place}"),
+        ("loading", "config.loading.read", lambda place: {place: None}),
+        ("telling_time", "daemon.stamps.microseconds", lambda _: np.zeros(1_000)),
+    ],
+)
+def test_a_leak_is_found_out(
+    target: str, where: str, kept: Callable[[int], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short text, a small container or an array for each call."""
+    owner, _, name = where.rpartition(".")
+    original = getattr(pkgutil.resolve_name(owner), name)
+    leak: list[object] = []
+
+    def leaking(*given: Any, **named: Any) -> Any:
+        leak.append(kept(len(leak)))
+        return original(*given, **named)
+
+    monkeypatch.setattr(where, leaking)
+    assert growth(TARGETS[target], SEEDS[target], A_ROUND[target] // 4) > MOST
 
 
 def test_the_command_runs_counts_and_keeps_a_corpus(tmp_path: Path) -> None:
