@@ -2,6 +2,7 @@
 
     python -m bench.memory pending 10_000_000     predictions that wait for their labels
     python -m bench.memory models 1_000           models of 20 features under the full default suite
+    python -m bench.memory flood 12_000           models that come once each; VIGIL_LIMITS__MODELS are watched
 
 Each is measured in a process of its own with everything imported: resident memory before, at its highest, and after.
 """
@@ -25,7 +26,7 @@ import orjson
 import config
 from daemon import app
 from daemon.decode import Decoded
-from daemon.garbage import resident
+from daemon.garbage import give_back, resident
 from daemon.ledger.open_panes import no_labels, no_signals
 from daemon.pipeline import Pipeline
 from processors.rows import Cells, Names, Predictions, Refs, Scalars, text_hash
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     if int(count) > 1:
         # Kernels that are not cached yet are compiled in a process of its own: that takes 350 MB, which stay.
         subprocess.run([sys.executable, "-m", __spec__.name, "models", "1"], check=True, stdout=subprocess.DEVNULL)
-    measures = {"pending": pending, "models": models}
+    measures = {"pending": pending, "models": models, "flood": flood}
     if what not in measures:
         print(f"unknown: {what}; one of {', '.join(measures)}", file=sys.stderr)
         return 64
@@ -148,6 +149,31 @@ def models(count: int) -> dict[str, float]:
             return {"models": len(pipeline.parts.watch.profile.bases()), **figures(before, count)}
 
 
+def flood(count: int) -> dict[str, float]:
+    """So many models, one after the other, each with a few events; what is beyond `limits.models` is not watched."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder, "events.ndjson")
+        write_flood(events, count)
+        with closing(idle_pipeline("labels: {wait: 1m}", events)) as pipeline:
+            before = resident()
+            pipeline.run(lambda: False)
+            watched = len(pipeline.parts.watch.profile.bases())
+            left_out = pipeline.status()["cut_off"].get("models", 0)
+            received = pipeline.accounts["received"]
+            give_back()
+            return {"models": watched, "left_out": left_out, "received": received, **figures(before, watched)}
+
+
+def write_flood(path: Path, count: int) -> None:
+    """Four predictions of each model and their labels, 500 a second of event time: each within one pane."""
+    with path.open("wb") as out:
+        for number in range(4 * count):
+            common = {"id": str(number), "model": f"model-{number // 4}", "ts": BEGIN_US + number * 2_000}
+            event = {"type": "prediction", "version": "1", "features": {"amount": number % 7}, "prediction": number % 2}
+            out.write(orjson.dumps({**event, **common}) + b"\n")
+            out.write(orjson.dumps({"type": "label", "label": 1, **common}) + b"\n")
+
+
 def write_models(path: Path, count: int) -> None:
     """A second of event time holds four predictions of each model, in turn, and their labels."""
     rng = np.random.default_rng(0)
@@ -166,7 +192,7 @@ def write_models(path: Path, count: int) -> None:
 
 def idle_pipeline(text: str, events: Path = Path(os.devnull)) -> Pipeline:
     """A pipeline with the whole default suite."""
-    settings = config.parse(text, {}, app.registry(), source_required=False)
+    settings = config.parse(text, os.environ, app.registry(), source_required=False)
     return app.replaying(
         settings, [events], alerts=Path(tempfile.gettempdir(), f"vigil-{os.getpid()}.ndjson"), readings=None
     )
