@@ -189,6 +189,38 @@ def test_a_compacted_topic_is_read_to_its_end_over_what_is_not_there_any_more(
         assert gap_alerts(tmp_path) == []
 
 
+def test_what_a_transaction_took_back_is_in_no_account(
+    broker: Cluster, new_topic: NewTopic, tmp_path: Path, transport: str
+) -> None:
+    """Only what was committed counts, also of a transaction that was open meanwhile; markers are no gap and no lag."""
+    topic = new_topic("transactions", **KEEP)
+    configure(tmp_path, broker.bootstrap, topic, transport)
+    rows = messages(topic, 600)
+    with broker.producer(transactional_id=f"tx-{topic}") as producer:
+        producer.init_transactions()
+
+        def begin(part: list[tuple[str, int, int, bytes]]) -> None:
+            producer.begin_transaction()
+            for _, _, ms, value in part:
+                producer.send(topic, value, timestamp_ms=ms)
+            producer.flush()
+
+        begin(rows[:300])
+        producer.commit_transaction()
+        begin(rows[300:400])
+        producer.abort_transaction()
+        with running(tmp_path) as daemon:
+            read_to(daemon, 300 + 1 + 100 + 1)
+            counted(daemon, 300)
+            begin(rows[400:])
+            producer.commit_transaction()
+            read_to(daemon, 402 + 200 + 1)
+            counted(daemon, 500)
+            assert daemon.metric("vigil_lag_records") == 0
+            assert gap_alerts(tmp_path) == []
+            daemon.stop()
+
+
 def offsets_left(broker: Cluster, topic: str) -> list[int]:
     """The offsets of what can be read of a topic."""
     return [record.offset for record in broker.records(topic)]
