@@ -94,10 +94,11 @@ def _may_page(alert: Alert, notice: Notice) -> bool:
 
 
 def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
-    """Whether a moderate shift may be what each day brings, and does not last for a day.
+    """Whether a moderate shift may be what each day brings, and has not lasted for a day.
 
-    Its reference does not span a day, or it was there at the same hour of a day before. Nothing says that anything is broken or lost, or more than that it looks odd. A feature may even be somewhere else
-    altogether, if it went there by and by. What lasts for a day is no hour's doing: then it pages.
+    Its reference does not span a day, or it was there at the same hour of a day before. Nothing says that anything is
+    broken or lost, or more than that it looks odd. On the first day a feature may even be somewhere else altogether, if
+    it went there by and by.
     """
     found = notice.finding
     shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
