@@ -3,8 +3,8 @@
 Something (of all versions of a model together, so that a rollout is no silence) is missed once nothing came for longer
 than `after` and `factor` times its usual longest pause, of this week and the week before. What comes once a day may
 come on working days only: it may also leave out two days. Nor is it missed before a pause that arrivals at random, as
-dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule, not a test: it spends no false-alarm budget, and a model that it has hardly seen yet is
-not judged.
+dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule, not
+a test: it spends no false-alarm budget, and a model that it has hardly seen yet is not judged.
 
 When nothing comes of any model at all, that is one outage and not one of each: it is told once, for all of them, as
 soon as the model with the shortest patience would have been missed. Models that have not come back when it is over

@@ -1,8 +1,8 @@
 """Has a model stopped predicting?
 
 `pauses` says when. The usual longest pause is the second longest, so that one outage is not taken for usual, and a
-nightly pause is after two nights; on a model's first day, and for its first days as long as it may be a job of the night,
-it is the longest, for a job that runs each hour or each night has shown few pauses by then.
+nightly pause is after two nights; on a model's first day, and on its first days as long as it may be a job of the
+night, it is the longest, for a job that runs each hour or each night has shown few pauses by then.
 """
 
 from __future__ import annotations

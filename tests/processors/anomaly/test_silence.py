@@ -60,7 +60,7 @@ def test_pauses_that_are_usual_are_not_told() -> None:
 
 
 def test_a_job_of_the_night_is_not_missed_by_day_nor_on_a_weekend() -> None:
-    """A quarter of an hour of each working day, a little later or earlier; from the second night on, and over Sunday."""
+    """A quarter of an hour each working day, later or earlier by minutes: from the second night on, and on Sunday."""
     run, hour, minutes = silence(), 60 * MINUTE, 15 * MINUTE
     nights = [(day * 24 + 2) * hour + late * MINUTE for day, late in enumerate((0, 9, 3, 7, 1))]
     nights += [(day * 24 + 2) * hour + 8 * MINUTE for day in (7, 8)]
