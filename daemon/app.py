@@ -110,6 +110,9 @@ class Live:
         )
         pipeline = Pipeline(parts)
         durable.restore(pipeline, saving, loaded)
+        if loaded.items:
+            versions, pending = len(parts.watch.profile.bases()), len(parts.ledger.retained)
+            log.info("goes on from its state", versions=versions, pending=pending, firing=parts.life.firing_count)
         return pipeline
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from daemon.accounts import Accounts
+from daemon.alerts.notice import Notice
 from daemon.catching_up import CatchingUp
 from daemon.control.desk import Desk
 from daemon.controls import Controls
@@ -16,6 +17,7 @@ from daemon.explain.tables import from_events, to_table
 from daemon.gaps import Gaps
 from daemon.intake import Intake
 from daemon.parts import ALERTS, DEAD_LETTERS, READINGS, Parts
+from daemon.watching_log import log_appeared, log_learnt, log_retired
 from processors.base import Finding, Reading
 from processors.rows import Explanations
 from processors.slices import PredictionRows
@@ -101,6 +103,9 @@ class Closing:
         self.until = closed.end
         judged = parts.watch.close(closed, parts.ledger.keep_rate, lambda rows: self._explain(start, rows), last=last)
         self._accounts.counts.update(closed.accounts)
+        if parts.wall is not None:
+            log_appeared(parts.watch.profile, judged.appeared)
+            log_learnt(parts.watch.profile, judged.learnt)
         self._say(start, judged.readings, judged.findings, last=last)
 
     def _tick(self, start: int) -> None:
@@ -121,18 +126,7 @@ class Closing:
                 parts.life.add_evidence(model, version, evidence)
         behind = self._catching_up.at(start, end, more_to_read=self._intake.more_to_read())
         notices = parts.life.close(end, findings, backfill=behind)
-        ended = parts.watch.take_ended()
-        for key in ended.retired:
-            if parts.explainer is not None:
-                parts.explainer.forget(key.model, key.version)
-                self._problems.pop((key.model, key.version), None)
-            notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
-        for model in ended.gone:
-            notices += parts.life.withdraw(end, "retired", model=model)
-        for monitor, whose in ended.restarted:
-            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=whose)
-        for monitor, key in ended.rebased:
-            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
+        notices += self._withdrawn(end)
         notices += self._desk.carry_out(start, end, self._refuse)
         readings = [
             *readings,
@@ -145,6 +139,25 @@ class Closing:
             parts.checkpoint.add(READINGS, [parts.say.reading(reading) for reading in some])
         for notice in notices:
             parts.on_notice(notice)
+
+    def _withdrawn(self, end: int) -> list[Notice]:
+        """What is said of alerts that are void: of what is not served any more, or judged in another way."""
+        parts, notices = self._parts, list[Notice]()
+        ended = parts.watch.take_ended()
+        if parts.wall is not None:
+            log_retired(ended.retired)
+        for key in ended.retired:
+            if parts.explainer is not None:
+                parts.explainer.forget(key.model, key.version)
+                self._problems.pop((key.model, key.version), None)
+            notices += parts.life.withdraw(end, "retired", model=key.model, version=key.version)
+        for model in ended.gone:
+            notices += parts.life.withdraw(end, "retired", model=model)
+        for monitor, whose in ended.restarted:
+            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=whose)
+        for monitor, key in ended.rebased:
+            notices += parts.life.withdraw(end, "superseded", monitor=monitor, model=key.model, version=key.version)
+        return notices
 
     def _refuse(self, refusal: Refusal) -> None:
         self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])

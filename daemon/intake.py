@@ -18,6 +18,7 @@ from daemon.decode import Refusal
 from daemon.gaps import Gaps
 from daemon.parts import DEAD_LETTERS, Parts
 from daemon.records import Partition, Polled, Position, Run
+from daemon.watching_log import RefusedLog
 
 log = structlog.get_logger()
 
@@ -39,6 +40,8 @@ class Intake:
     def __init__(self, parts: Parts, controls: Controls, accounts: Accounts, gaps: Gaps, desk: Desk) -> None:
         self._parts, self._controls, self._accounts, self._gaps = parts, controls, accounts, gaps
         self._desk = desk
+        self.refused = None if parts.wall is None else RefusedLog(parts.now, parts.say.why)
+        """What the log says of refused events; a replay has counts of its own."""
         self.began: dict[Partition, Position] = {}
         """Where each partition began in this process: there it goes on again if it is lost before it was committed."""
         self.lag: dict[Partition, int] = {}
@@ -214,6 +217,8 @@ class Intake:
         parts.on_decoded(decoded)
         self._accounts.reasons.update(refusal.reason for refusal in decoded.refused)
         parts.checkpoint.add(DEAD_LETTERS, [parts.say.dead_letter(refusal) for refusal in decoded.refused])
+        if self.refused is not None:
+            self.refused.note(decoded.refused)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._parts.checkpoint.add(DEAD_LETTERS, [self._parts.say.dead_letter(refusal)])

@@ -80,6 +80,8 @@ class Pipeline:
                 collect_if_due()
         self._commit()
         self.parts.checkpoint.deliver(10.0)
+        if self._intake.refused is not None:
+            self._intake.refused.tell()
         if waiting := {queue: count for queue, count in self.parts.checkpoint.queued().items() if count}:
             log.warning("not sent, kept in the state", **waiting)
         self._take_status()

@@ -49,15 +49,19 @@ class Said:
         and headers are withheld, and so is a key that is no JSON object.
         """
         ref = (refusal.partition.topic, refusal.partition.number, refusal.offset, refusal.index)
-        key, value, headers, detail = refusal.key, refusal.value, tuple(refusal.headers), refusal.detail
+        key, value, headers = refusal.key, refusal.value, tuple(refusal.headers)
         if self.redacted:
             key = self._without_secrets(key) if key is not None and key[:1] == b"{" else None
-            value, detail = self._without_secrets(value), REDACTED
+            value = self._without_secrets(value)
             headers = tuple((name, held if name in (REF, TIMESTAMP) else REDACTED.encode()) for name, held in headers)
         letter = dead_letter(
-            ref, refusal.reason, detail, key=key, value=value, headers=headers, timestamp=refusal.timestamp
+            ref, refusal.reason, self.why(refusal), key=key, value=value, headers=headers, timestamp=refusal.timestamp
         )
         return dead_letter_message(letter)
+
+    def why(self, refusal: Refusal) -> str:
+        """What is wrong with a refused event; withheld where anything is redacted, as it quotes what was found."""
+        return REDACTED if self.redacted else refusal.detail
 
     def _without_secrets(self, value: bytes) -> bytes:
         """The event with redacted features blotted out; what can't be read or written as JSON is withheld."""

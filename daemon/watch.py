@@ -39,6 +39,10 @@ class Judged:
 
     readings: list[Reading]
     findings: list[Finding]
+    appeared: list[int] = field(default_factory=list)
+    """(model, version)s that predicted for the first time."""
+    learnt: list[int] = field(default_factory=list)
+    """Those of which the features are known from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +115,17 @@ class Watch:
         self.explained = {
             (profile.groups[base].model, profile.groups[base].version) for base in set(rows.explanations.base.tolist())
         }
-        for base in self._counts.add(profile, rows.predictions, rows.outcomes):
+        predicted = self._counts.add(profile, rows.predictions, rows.outcomes)
+        appeared = [base for base in predicted if base not in self._seen]
+        for base in predicted:
             self._seen.predicted(base, end)
         for base in set(rows.signals.base.tolist()):
             self._seen.signalled(base, end)
         context = self._context(start, end, keep_rate, last=last)
         judged = self._judge(rows, context)
-        profile.learn(rows.predictions)
+        learnt = profile.learn(rows.predictions)
         self._retire(end)
-        return Judged(*judged)
+        return Judged(*judged, appeared, learnt)
 
     def tick(self, start: int, end: int, keep_rate: float) -> Judged:
         """Judge a pane in which nothing arrived: only the monitors that asked for it by their deadline.

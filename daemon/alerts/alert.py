@@ -70,6 +70,8 @@ class Alert:
     end: End = "resolved"
     flaps: int = 0
     """How often in a row it came back soon after its end."""
+    daily: bool = False
+    """It was so at this hour of a day before, and over by itself within the day."""
     paged: Severity = "info"
     """The severity for which somebody was woken in this firing; `info` for none."""
     decided: Decided | None = None
@@ -231,6 +233,7 @@ class Alert:
             "recovery": None if self.recovery is None else finding_tree(self.recovery),
             "recovered_at": self.recovered_at,
             "flaps": self.flaps,
+            "daily": self.daily,
             "paged": self.paged,
             "decided": None if self.decided is None else self.decided.tree(),
             "ended": self.ended,

@@ -7,7 +7,7 @@ that one's incident whenever it comes, for labels may tell hours later what a br
 within `span` of its end is of the incident that it was of. Of each incident one message pages: the most severe of the
 pane, among equals the one that names a broken input. Another follows only if something worse comes up.
 
-What the hour of the day may explain wakes nobody on the first day: see `_may_be_the_hour`.
+What the hour of the day may explain wakes nobody on the first day, nor when it comes back: see `_may_be_the_hour`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from daemon.alerts.alert import Alert
 from daemon.alerts.inhibition import labels_are_lost, waits_for_cause
 from daemon.alerts.notice import SEVERITIES, Notice, incident_of
 from processors.base import Finding
-from processors.durations import DAY_US
+from processors.durations import DAY_US, HOUR_US
 
 _PAGES = frozenset({"fired", "updated", "explained"})
 _LATE = _PAGES | {"repeated"}
 """Of what may not have been allowed to page before."""
+
+_SAME_HOUR_US = 3 * HOUR_US // 2
+"""How far apart two onsets are at most that are of the same hour of two days."""
+_DAYS = 8
+"""So long after it began, what comes back may be of a day's or a week's rhythm."""
 
 _SHIFTS = frozenset({"recalibrate", "retrain", "reweigh"})
 """Actions for a world that has changed, where nothing is broken."""
@@ -46,6 +51,14 @@ def joined(finding: Finding, known: Iterable[Alert], span: int) -> tuple[str, in
 def follow(effect: Alert, cause: Alert) -> None:
     """Let an alert of which nothing was said yet be of its cause's incident."""
     effect.incident, effect.onset = cause.incident, cause.onset
+
+
+def comes_daily(before: Alert, since: int) -> bool:
+    """Whether an alert that begins now was there `before` at the same hour of a day, and over by itself within it."""
+    apart = since - before.since
+    off = (apart + DAY_US // 2) % DAY_US - DAY_US // 2
+    over = before.end == "resolved" and before.ended is not None and before.ended - before.since < DAY_US
+    return over and DAY_US // 2 < apart < _DAYS * DAY_US and abs(off) <= _SAME_HOUR_US
 
 
 def paging(said: Sequence[tuple[Alert, Notice]], known: Iterable[Alert]) -> list[Notice]:
@@ -77,18 +90,19 @@ def _may_page(alert: Alert, notice: Notice) -> bool:
     decided = alert.decided
     if decided is not None and SEVERITIES.index(notice.severity) <= SEVERITIES.index(decided.severity):
         return False
-    return notice.change in (_LATE if notice.finding.provisional else _PAGES)
+    return notice.change in (_LATE if notice.finding.provisional or alert.daily else _PAGES)
 
 
 def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
-    """Whether a moderate shift may be what each day brings: its reference does not span a day, nor does the shift.
+    """Whether a moderate shift may be what each day brings, and has not lasted for a day.
 
-    Nothing says that anything is broken or lost, or more than that it looks odd. A feature may even be somewhere else
-    altogether, if it went there by and by. What lasts for a day is no hour's doing: then it pages.
+    Its reference does not span a day, or it was there at the same hour of a day before. Nothing says that anything is
+    broken or lost, or more than that it looks odd. On the first day a feature may even be somewhere else altogether, if
+    it went there by and by.
     """
     found = notice.finding
     shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
     shift |= waits_for_cause(alert)
-    young = found.provisional and notice.time - found.since < DAY_US
+    young = (found.provisional or alert.daily) and notice.time - found.since < DAY_US
     grown = found.monitor == "feature_drift" and notice.change != "fired"
     return young and shift and (notice.severity == "warning" or grown)

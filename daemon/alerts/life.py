@@ -22,7 +22,7 @@ from typing import Any
 from daemon.alerts.advice import advise
 from daemon.alerts.agenda import Agenda
 from daemon.alerts.alert import Alert
-from daemon.alerts.incidents import follow, joined, paging
+from daemon.alerts.incidents import comes_daily, follow, joined, paging
 from daemon.alerts.inhibition import explain, waits_for_cause
 from daemon.alerts.memory import Memory, by_fingerprint
 from daemon.alerts.notice import Change, Decided, End, Held, Notice, one_each
@@ -232,6 +232,7 @@ class Life:
             alert.sequence, alert.told, alert.ended, alert.end = ended.sequence, ended.told, ended.ended, ended.end
             soon = ended.ended is not None and end - ended.ended <= self.rules.flap_window
             alert.flaps = ended.flaps + 1 if soon else 0
+            alert.daily = comes_daily(ended, finding.since)
             self._relapse(alert, ended, end)
         self._memory.put(alert)
         return alert

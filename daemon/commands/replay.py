@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon import exits
 from daemon.commands import configuration
 from daemon.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from daemon.alerts.notice import Notice
 
 _OUTPUTS = ("alerts", "readings", "dead_letters")
 
@@ -50,16 +56,35 @@ def run(arguments: argparse.Namespace) -> int:
 
     telemetry.configure(config.log.level, config.log.format)
     outputs = {name: getattr(arguments, name) for name in _OUTPUTS}
+    said: Counter[str] = Counter()
     try:
-        with closing(app.replaying(config, arguments.input, **outputs)) as pipeline:
+        with closing(app.replaying(config, arguments.input, **outputs, on_notice=partial(_count, said))) as pipeline:
             progress = Progress(sys.stderr, time.monotonic, lambda: getattr(pipeline.parts.source, "progress", (0, 0)))
             with progress:
                 pipeline.run(progress.with_each(lambda: False))
+            _sum_up(pipeline.status(), said, kept=arguments.dead_letters is not None)
     except SinkError as error:
         if isinstance(error.__cause__, BrokenPipeError):
             raise error.__cause__ from None
         raise exits.Ended(exits.IO_ERROR, str(error)) from error
     return exits.OK
+
+
+def _count(said: Counter[str], notice: Notice) -> None:
+    said["alerts"] += notice.change == "fired"
+    said["pages"] += notice.page
+
+
+def _sum_up(status: Mapping[str, Any], said: Mapping[str, int], *, kept: bool) -> None:
+    """What became of the events, in the log: a silence may mean that all is well, or that nothing could be read."""
+    import structlog
+
+    log = structlog.get_logger("vigild")
+    if status["refused"]:
+        remedy = {} if kept else {"remedy": "--dead-letters FILE keeps them and says what is wrong with each"}
+        log.warning("events refused", reasons=status["refused"], **remedy)
+    events = {name: count for name, count in status["accounts"].items() if count or name in ("received", "measured")}
+    log.info("replayed", **events, versions=status["models"], alerts=said["alerts"], pages=said["pages"])
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
 """Has something of a model stopped coming? What is shared by `silence` (its predictions) and `label_silence`.
 
 Something (of all versions of a model together, so that a rollout is no silence) is missed once nothing came for longer
-than `after` and `factor` times its usual longest pause, of this week and the week before. Nor is it missed before a
-pause that arrivals at random, as dense as its own, would show once in a month: a sparse stream has shown few of its
-pauses at first. This is a rule, not a test: it spends no false-alarm budget, and a model that it has hardly seen yet is
-not judged.
+than `after` and `factor` times its usual longest pause, of this week and the week before. What comes once a day may
+come on working days only: it may also leave out two days. Nor is it missed before a pause that arrivals at random, as
+dense as its own, would show once in a month: a sparse stream has shown few of its pauses at first. This is a rule, not
+a test: it spends no false-alarm budget, and a model that it has hardly seen yet is not judged.
 
 When nothing comes of any model at all, that is one outage and not one of each: it is told once, for all of them, as
 soon as the model with the shortest patience would have been missed. Models that have not come back when it is over
@@ -36,6 +36,9 @@ _FEWEST_MODELS = 2
 """Models that make a fleet, of which all may be silent."""
 _IRREGULAR = 1.5
 """Pauses that reach so many mean gaps are chance, not a timetable."""
+_WEEKEND_US = 2 * DAY_US
+_LATER = 1.1
+"""Jobs of a night don't begin, nor end, to the minute."""
 _CAREFUL = 1.5
 """The mean gap of a day is shorter than that of its quiet hours."""
 _ALL = GroupKey("", "")
@@ -174,6 +177,7 @@ class Pauses(Monitor[SettingsT, RowsT]):
     def _limit(self, own: State) -> Longs:
         usual = self.usual(own)
         rule = np.maximum(usual * self.settings.factor, self.settings.after)
+        rule = np.maximum(rule, np.where(usual > DAY_US // 2, usual * _LATER + _WEEKEND_US, 0))
         return np.asarray(np.maximum(rule, _by_chance(own, usual)), np.int64)
 
     def _finding(self, kind: _Kind, state: State, number: int, context: Judging) -> Finding:

@@ -1,8 +1,8 @@
 """Has a model stopped predicting?
 
 `pauses` says when. The usual longest pause is the second longest, so that one outage is not taken for usual, and a
-nightly pause is after two nights; on a model's first day it is the longest, for a job that runs each hour has shown few
-pauses by then.
+nightly pause is after two nights; on a model's first day, and on its first days as long as it may be a job of the
+night, it is the longest, for a job that runs each hour or each night has shown few pauses by then.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from processors.profile import Profile
 from processors.registry import register
 from processors.rows import Ints, Longs
 from processors.slices import PredictionRows
+
+_YOUNG = 3
+"""Longest pauses that a model must have lived for before one of them may have been an outage; but at most ..."""
+_YOUNG_US = 4 * DAY_US
 
 
 class SilenceSettings(PausesSettings):
@@ -66,4 +70,5 @@ class Silence(Pauses[SilenceSettings, PredictionRows]):
 
     def usual(self, own: State) -> Longs:
         longest = np.sort(own["pauses"], axis=1)
-        return np.where(own["last"] - own["first"] < DAY_US, longest[:, -1], longest[:, -2])
+        young = own["last"] - own["first"] < np.clip(_YOUNG * longest[:, -1], DAY_US, _YOUNG_US)
+        return np.where(young, longest[:, -1], longest[:, -2])

@@ -23,6 +23,7 @@ from processors.rows import Bools, Floats, Ints, Longs
 FEWEST = 3
 """Classes from which on each is judged by itself: of two each says what the other does."""
 _MOST = 20_000
+_FREE = -1
 _LEAST_EFFECT = 0.002
 _LEANS = 2.0
 """Log evidence from which on a class may have changed."""
@@ -35,37 +36,40 @@ class Classes:
         self._rates = Rates("both", min_effect, least_effect=_LEAST_EFFECT, of_rarer=True, warmup=warmup)
 
     def initial(self) -> State:
-        """No class is known. `slots` has by version the number of each class's rate, by bin."""
-        return {"slots": {}, "free": [], "next": 0, "rates": self._rates.initial()}
+        """No class is known. By the number of a class's rate: its version (-1: free) and its bin."""
+        return {"version": np.zeros(0, np.int32), "bin": np.zeros(0, np.int8), "rates": self._rates.initial()}
 
     @staticmethod
     def several(state: State, bases: Ints, labels: Longs) -> Bools:
         """Which versions have three classes or more: in `labels`, shape (bases, 32), or before?"""
-        return np.asarray(np.isin(bases, list(state["slots"])) | ((labels[:, REGULAR:] > 0).sum(axis=1) >= FEWEST))
+        return np.asarray(np.isin(bases, state["version"]) | ((labels[:, REGULAR:] > 0).sum(axis=1) >= FEWEST))
 
     def enter(self, state: State, bases: Ints, labels: Longs) -> None:
-        """Watch the classes of these versions, those among them that are new in `labels`."""
-        for base, mine in zip(bases.tolist(), labels, strict=True):
-            self._enter(state, base, np.flatnonzero(mine[REGULAR:] > 0) + REGULAR)
+        """Watch the classes of these versions (ascending), those among them that are new in `labels`."""
+        slots, place = _of(state, bases)
+        new = labels > 0
+        new[:, :REGULAR] = False
+        new[place, state["bin"][slots]] = False
+        at, bins = np.nonzero(new)
+        taken = _take_free(state, len(at))
+        state["version"][taken], state["bin"][taken] = bases[at[: len(taken)]], bins[: len(taken)]
 
     def step(  # noqa: PLR0917 - a pane is its bounds and its counts
         self, state: State, bases: Ints, labels: Longs, start: int, end: int, weights: Floats
     ) -> list[tuple[int, int, Change]]:
-        """Take in labels of versions that were entered, shape (bases, 32).
+        """Take in labels of versions (ascending) that were entered, shape (bases, 32).
 
         Returns (version, bin, change) of each class that changed. `weights` are those of versions: their classes share.
         """
-        found = [(slot, at, bin_) for at, base in enumerate(bases.tolist()) for bin_, slot in self._of(state, base)]
-        if not found:
+        slots, place = _of(state, bases)
+        if not len(slots):
             return []
-        slots, place, bins = (np.array(column, np.int64) for column in zip(*sorted(found), strict=True))
         share = weights / np.maximum(np.bincount(place, minlength=len(bases)), 1)
         changes = self._rates.step(
-            state["rates"], slots.astype(np.int32), labels[place, bins], labels[place].sum(axis=1), start, end,
+            state["rates"], slots, labels[place, state["bin"][slots]], labels.sum(axis=1)[place], start, end,
             share[place],
         )  # fmt: skip
-        owner = {slot: (int(bases[at]), bin_) for slot, at, bin_ in found}
-        return [(*owner[change.key], change) for change in changes]
+        return [(int(state["version"][change.key]), int(state["bin"][change.key]), change) for change in changes]
 
     def calm(self, state: State, bases: Ints) -> Bools:
         """Of which versions does nothing say that a class has changed?"""
@@ -74,18 +78,18 @@ class Classes:
 
     def firing(self, state: State) -> Ints:
         """The versions of which a class fires."""
-        bases = np.array(sorted(state["slots"]), np.int32)
+        bases = np.unique(state["version"][state["version"] >= 0])
         return bases[np.isinf(self._leaning(state, bases))]
 
     def adopt(self, state: State, base: int, counts: Longs) -> None:
         """Let counts of labels by bin be what is usual of a version's classes."""
         self.forget(state, [base])
         if (counts[REGULAR:] > 0).sum() >= FEWEST:
-            self._enter(state, base, np.flatnonzero(counts[REGULAR:] > 0) + REGULAR)
-            bins, slots = (np.array(column, np.int32) for column in zip(*self._of(state, base), strict=True))
-            order = np.argsort(slots)
-            hits = counts[bins[order]]
-            self._rates.adopt(state["rates"], slots[order], hits, np.full(len(hits), counts.sum()))
+            only = np.array([base], np.int32)
+            self.enter(state, only, counts[None])
+            slots, _ = _of(state, only)
+            hits = counts[state["bin"][slots]]
+            self._rates.adopt(state["rates"], slots, hits, np.full(len(hits), counts.sum()))
 
     def begin_anew(self, state: State, bases: Iterable[int], adopted: dict[int, Longs]) -> None:
         """Forget what was learnt of these versions; those in `adopted` begin with that."""
@@ -95,37 +99,50 @@ class Classes:
 
     def accept(self, state: State, groups: Iterable[int]) -> None:
         """Let what firing classes of these versions had since their onset be their reference."""
-        slots = sorted(slot for base in groups for _, slot in self._of(state, base))
-        self._rates.accept(state["rates"], np.array(slots, np.int32))
+        self._rates.accept(state["rates"], _slots_of(state, groups))
 
     def forget(self, state: State, groups: Iterable[int]) -> None:
         """Free the classes of these versions."""
-        gone = [slot for base in groups for slot in state["slots"].pop(base, {}).values()]
-        self._rates.forget(state["rates"], frozenset(gone))
-        state["free"] = sorted([*state["free"], *gone], reverse=True)
+        gone = _slots_of(state, groups)
+        self._rates.forget(state["rates"], frozenset(gone.tolist()))
+        state["version"][gone] = _FREE
 
-    def _enter(self, state: State, base: int, bins: Longs) -> None:
-        mine = state["slots"].setdefault(base, {})
-        for bin_ in bins.tolist():
-            if bin_ not in mine and (state["free"] or state["next"] < _MOST):
-                if not state["free"]:
-                    state["free"].append(state["next"])
-                    state["next"] += 1
-                mine[bin_] = state["free"].pop()
-
-    @staticmethod
-    def _of(state: State, base: int) -> list[tuple[int, int]]:
-        """(bin, slot) of each class of a version."""
-        return sorted(state["slots"].get(base, {}).items())
+    def upgrade(self, state: State) -> State:
+        """Version 2 of label drift had classes in dictionaries, by version and bin."""
+        now = self.initial()
+        found = sorted((slot, base, bin_) for base, mine in state["slots"].items() for bin_, slot in mine.items())
+        _take_free(now, state["next"])
+        for slot, base, bin_ in found:
+            now["version"][slot], now["bin"][slot] = base, bin_
+        return {**now, "rates": state["rates"]}
 
     def _leaning(self, state: State, bases: Ints) -> Floats:
         """Log evidence against the class of each version that leans most; infinite where one fires, 0 without any."""
-        found = [(slot, at) for at, base in enumerate(bases.tolist()) for _, slot in self._of(state, base)]
+        slots, place = _of(state, bases)
         most = np.zeros(len(bases))
-        if found:
-            slots, place = (np.array(column, np.int32) for column in zip(*found, strict=True))
+        if len(slots):
             np.maximum.at(most, place, self._rates.leaning(state["rates"], slots)[2])
         return most
+
+
+def _of(state: State, bases: Ints) -> tuple[Ints, Longs]:
+    """The classes of versions (ascending), as numbers of their rates (ascending), and at which version each stands."""
+    slots = np.flatnonzero(np.isin(state["version"], bases)).astype(np.int32)
+    return slots, np.searchsorted(bases, state["version"][slots])
+
+
+def _slots_of(state: State, groups: Iterable[int]) -> Ints:
+    return _of(state, np.array(sorted(groups), np.int32))[0]
+
+
+def _take_free(state: State, wanted: int) -> Ints:
+    """Numbers of that many rates that are nobody's, the least first; fewer where all would be too many."""
+    free = np.flatnonzero(state["version"] == _FREE)[:wanted]
+    have = len(state["version"])
+    more = min(wanted - len(free), _MOST - have)
+    state["version"] = np.append(state["version"], np.full(more, _FREE, np.int32))
+    state["bin"] = np.append(state["bin"], np.zeros(more, np.int8))
+    return np.append(free, np.arange(have, have + more)).astype(np.int32)
 
 
 def spread_over(before: Floats, bin_: int, hits: float, n: float) -> Floats:

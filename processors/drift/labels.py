@@ -65,7 +65,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
     """Labels by class, once they have settled → distance to the reference, and an alert where they moved."""
 
     consumes = "both"
-    code_version = 2
+    code_version = 3
     Settings = LabelDriftSettings
     alarm_share = 0.5
 
@@ -164,8 +164,11 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         return state
 
     def upgrade(self, state: State, sealed: Any, code_version: int) -> tuple[State, Any] | None:
-        """Version 1 judged classes only together."""
-        return ({**state, "classes": self._classes.initial()}, sealed) if code_version == 1 else None
+        """Version 1 judged classes only together; version 2 had them in dictionaries."""
+        if code_version not in {1, 2}:
+            return None
+        of_classes = self._classes.initial() if code_version == 1 else self._classes.upgrade(state["classes"])
+        return {**state, "classes": of_classes}, sealed
 
     # Steps.
 
@@ -213,7 +216,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         if len(adopted):
             self._detector.adopt(drift, adopted, reference)
         usual = dict(zip(adopted.tolist(), reference, strict=True))
-        known_classes = {base: counts for base, counts in usual.items() if base in state["classes"]["slots"]}
+        known_classes = {base: counts for base, counts in usual.items() if base in state["classes"]["version"]}
         self._classes.begin_anew(state["classes"], groups.tolist(), known_classes)
 
     def _calm(self, state: State, keys: Any) -> Bools:
@@ -222,7 +225,7 @@ class LabelDrift(Monitor[LabelDriftSettings, BothRows]):
         calm = np.ones(len(keys), np.bool_)
         known = keys < len(drift["run"])
         calm[known] = (drift["run"][keys[known]] <= 0) & ~drift["firing"][keys[known]]
-        several = np.isin(keys, list(state["classes"]["slots"]))
+        several = np.isin(keys, state["classes"]["version"])
         calm[several] &= self._classes.calm(state["classes"], keys[several])
         return calm
 

@@ -14,8 +14,9 @@ from daemon.alerts.life import Life
 from daemon.alerts.notice import SEVERITIES
 from daemon.alerts.rules import Rules
 from daemon.alerts.silences import Silence
+from processors.base import Severity
 from processors.profile import GroupKey
-from tests.daemon.alerts.findings import HOUR, PANE, Step, any_rules, finding, histories, rules, run, said
+from tests.daemon.alerts.findings import HOUR, PANE, Step, any_rules, finding, histories, restarted, rules, run, said
 
 START = 1_000_000 * PANE
 
@@ -114,6 +115,42 @@ def test_a_feature_that_moves_by_and_by_on_the_first_day_wakes_nobody(monitor: s
     life.close(START, [shift])
     (grown,) = life.close(START + PANE, [replace(shift, kind="updated", severity="critical")])
     assert (grown.severity, grown.page) == ("critical", pages)
+
+
+@pytest.mark.parametrize(
+    ("later", "lasted", "severity", "pages"),
+    [
+        (24 * HOUR, 3 * HOUR, "warning", False),
+        (48 * HOUR, 3 * HOUR, "warning", False),
+        (7 * 24 * HOUR - HOUR, 3 * HOUR, "warning", False),
+        (24 * HOUR, 3 * HOUR, "critical", True),
+        (27 * HOUR, 3 * HOUR, "warning", True),
+        (48 * HOUR, 30 * HOUR, "warning", True),
+    ],
+)
+def test_a_moderate_shift_that_was_there_at_the_same_hour_of_another_day_wakes_nobody(
+    later: int, lasted: int, severity: Severity, pages: bool
+) -> None:
+    """It is the hour's doing if it was over by itself within the day, and not if it is bad or comes at another hour."""
+    life = Life(rules(keep=7 * 24 * HOUR))
+    shift = finding(since=START - PANE, action="retrain", severity="warning")
+    life.close(START, [shift])
+    life.close(START + lasted, [replace(shift, kind="recovered")])
+    life = restarted(life)
+    (again,) = life.close(START + later, [replace(shift, since=START + later - PANE, severity=severity)])
+    assert (again.change, again.page) == ("fired", pages)
+
+
+def test_a_shift_of_the_same_hour_that_stays_pages_once_it_lasted_for_a_day() -> None:
+    """What began as the day before and is not over is something else."""
+    life = Life(rules(renotify=4 * HOUR, keep=7 * 24 * HOUR))
+    shift = finding(since=START - PANE, action="retrain", severity="warning")
+    life.close(START, [shift])
+    life.close(START + 3 * HOUR, [replace(shift, kind="recovered")])
+    notices = life.close(START + 24 * HOUR, [replace(shift, since=START + 24 * HOUR - PANE)])
+    for hour in range(25, 60):
+        notices += life.close(START + hour * HOUR, [])
+    assert [(notice.time - START) // HOUR for notice in notices if notice.page] == [48]
 
 
 def test_a_shift_that_lasts_for_a_day_is_no_hours_doing() -> None:

@@ -59,6 +59,18 @@ def test_pauses_that_are_usual_are_not_told() -> None:
     assert fired.reference == 25 * 60
 
 
+def test_a_job_of_the_night_is_not_missed_by_day_nor_on_a_weekend() -> None:
+    """A quarter of an hour each working day, later or earlier by minutes: from the second night on, and on Sunday."""
+    run, hour, minutes = silence(), 60 * MINUTE, 15 * MINUTE
+    nights = [(day * 24 + 2) * hour + late * MINUTE for day, late in enumerate((0, 9, 3, 7, 1))]
+    nights += [(day * 24 + 2) * hour + 8 * MINUTE for day in (7, 8)]
+    run_panes(run, [begin + pane for begin in nights for pane in range(minutes)])
+    assert not run.findings
+    keep_deadlines(run, 30 * 24 * hour * PANE)
+    (fired,) = run.findings
+    assert fired.summary.startswith("Model fraud: no prediction since 1970-01-09 02:23 UTC (74.")
+
+
 def test_one_outage_is_not_taken_for_usual() -> None:
     """On the second day, after an outage of an hour, the next one is told as soon."""
     run = silence()
