@@ -57,6 +57,7 @@ def check_monitor(
         ugly_data_raises_nothing,
         few_rows_raise_nothing,
         one_class_raises_nothing,
+        no_features_raise_nothing,
         forgetting_starts_anew,
         a_reference_is_adopted_for_good,
     ):
@@ -195,7 +196,6 @@ def few_rows_raise_nothing(make: Make) -> None:
 
 def one_class_raises_nothing(make: Make) -> None:
     """Every prediction and label may be of one class, and every value the same."""
-    monitor = make()
     events = examples.example_events(20, 48)
     first = {event["model"]: event for event in events[0]}
     same = [
@@ -205,13 +205,17 @@ def one_class_raises_nothing(make: Make) -> None:
         ]
         for pane in events
     ]
-    profile = profile_of(same, True)
-    panes = []
-    for number, pane in enumerate(same):
-        profile.admit(examples.predictions_of(pane), examples.signals_of([]))
-        start = START_US + number * PANE_US
-        panes.append(locate(profile, monitor.consumes, pane, start, examples.signals_of([])))
-    run(make, Stream(profile, panes, [readings_at(profile, number) for number in range(len(panes))]))
+    run(make, _stream_of(make, same))
+
+
+def no_features_raise_nothing(make: Make) -> None:
+    """Events may have no features at all, as those of a model that sees images, and no scores."""
+    bare = ("features", "attributions", "score", "proba", "segment", "latency_ms")
+    events = [
+        [{name: held for name, held in event.items() if name not in bare} for event in pane]
+        for pane in examples.example_events(20, 48)
+    ]
+    run(make, _stream_of(make, events))
 
 
 def forgetting_starts_anew(make: Make) -> None:
@@ -242,6 +246,16 @@ def a_reference_is_adopted_for_good(make: Make) -> None:
             state = unpack(pack(verdict.state)) if restart_every else verdict.state
             told.append(run(make, stream, state, restart_every).told())
         assert told[0] == told[1], "a restart after a reference was adopted shows"
+
+
+def _stream_of(make: Make, events: list[list[dict[str, Any]]]) -> Stream:
+    """These events, pane after pane, as rows of what the monitor consumes; no signals."""
+    profile, panes = profile_of(events, True), []
+    for number, pane in enumerate(events):
+        profile.admit(examples.predictions_of(pane), examples.signals_of([]))
+        start = START_US + number * PANE_US
+        panes.append(locate(profile, make().consumes, pane, start, examples.signals_of([])))
+    return Stream(profile, panes, [readings_at(profile, number) for number in range(len(panes))])
 
 
 def _check_reading(reading: Reading, monitor: AnyMonitor) -> None:

@@ -137,9 +137,8 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         """Judge all rates at once. The budget is shared out by kind first, then among the rates of a kind."""
         row, kind = np.nonzero(summary["trials"])
         numbers = summary.keys[row] // 2
-        bases = np.where(
-            kind == DUPLICATE, numbers, context.profile.series_group[np.where(kind == DUPLICATE, 0, numbers)]
-        )
+        bases, of_series = numbers.copy(), kind != DUPLICATE
+        bases[of_series] = context.profile.series_group[numbers[of_series]]
         keys, owners = _rate_key(numbers, kind), _rate_key(budget.models_of(context.profile, bases), kind)
         weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
         weights[(kind == NOVEL) & _take_turns(state, summary, context.start)[row]] = 0
