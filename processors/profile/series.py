@@ -354,9 +354,12 @@ class Warming:
 
 
 def _takes_turns(sample: Scalars) -> bool:
+    """Turns are counted beside the rows that are not at home, at the value of most rows: independent rows have more."""
     tokens = tokens_of(sample)
-    turns = np.count_nonzero(tokens[1:] != tokens[:-1])
-    return bool(turns <= _FEW_TURNS * np.count_nonzero(tokens[1:] != tokens[0])) if len(tokens) else False
+    if not len(tokens):
+        return False
+    away = len(tokens) - np.unique(tokens, return_counts=True)[1].max()
+    return bool(np.count_nonzero(tokens[1:] != tokens[:-1]) <= _FEW_TURNS * away)
 
 
 def _needed(cells: Cells, names: Names) -> Names:
