@@ -21,6 +21,7 @@ import numpy as np
 
 from processors.durations import DAY_US
 from processors.kernels import binning
+from processors.profile.lending import NEARLY_ALL, Loan, Loans
 from processors.profile.limits import Limits
 from processors.profile.slots import Slots
 from processors.profile.tokens import class_name, mix, runs_by, tokens_of
@@ -34,7 +35,7 @@ FRESH_US = 7 * DAY_US
 _JUST_BEYOND = 0.1
 """How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
 are near the least of them, as seen from the greatest."""
-_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "fresh", "turning")
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "since", "fresh", "turning")
 _FEW_TURNS = 0.4
 """See `detectors.turns`, which goes on to count them."""
 
@@ -52,13 +53,17 @@ class Series:
         self.upper = np.zeros(0, np.float64)
         self.edges = np.zeros((0, MOST_CATEGORIES), np.float64)
         self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
+        self.since = np.zeros(0, np.int64)
+        """When a series got its bins; 0: a reference gave it, or an older release."""
         self.fresh = np.zeros(0, np.int64)
-        """When a series got its bins, or its range was widened last; 0: a reference gave it, or an older release."""
+        """When that was, or its range was widened last."""
         self.turning = np.zeros(0, np.bool_)
         """Whether a series took turns in its sample, or was constant: as clocks do."""
         self.words: list[list[str]] = []
         """Of a categorical series, the categories in the order of its bins."""
+        self.loans = Loans()
         self.cut_off: Counter[str] = Counter()
+        self.most_categories = min(limits.categories, MOST_CATEGORIES)
         self._limits = limits
         self._of: dict[int, dict[str, int]] = {}
         self._slots = Slots(4 * limits.models)
@@ -148,7 +153,7 @@ class Series:
 
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
         """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
-        self.fresh[number] = time
+        self.since[number] = self.fresh[number] = time
         self.turning[number] = time > 0 and _takes_turns(sample)  # of a reference's rows the order is nobody's
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
@@ -158,8 +163,16 @@ class Series:
         elif len(numbers):
             self._seal_intervals(number, numbers)
 
+    def lend(self, number: int, loan: Loan) -> None:
+        """Let a series have the bins that the same feature has in another version."""
+        for column in (self.type, self.bins, self.upper, self.edges, self.vocabulary, self.fresh):
+            column[number] = column[loan.lender]
+        self.words[number] = list(self.words[loan.lender])
+        self.loans.of[number] = loan
+
     def unseal(self, numbers: frozenset[int]) -> frozenset[int]:
-        """Let series await a sample again; returns those that had bins."""
+        """Let series await a sample again, and have bins of their own; returns those that had bins."""
+        self.loans.accept(numbers)
         sealed = [number for number in sorted(numbers) if self.type[number] in (binning.NUMERIC, binning.CATEGORICAL)]
         self.type[sealed] = binning.UNSEALED
         self.edges[sealed], self.vocabulary[sealed] = np.inf, 0
@@ -194,21 +207,24 @@ class Series:
         for number in gone:
             self.words[number] = []
             heappush(self._free, number)
+        self.loans.forget(gone)
         self._slots.forget(base)
         return frozenset(gone)
 
     def to_state(self) -> dict[str, Any]:
         """A tree that `packing.pack` takes."""
         state: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
-        return state | {"feature": list(self.feature), "words": self.words, "cut_off": dict(self.cut_off)}
+        state |= {"feature": list(self.feature), "words": self.words, "cut_off": dict(self.cut_off)}
+        return state | {"loans": self.loans.to_state()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
-        for name in ("fresh", "turning"):  # an older release kept neither
+        for name in ("since", "fresh", "turning"):  # an older release did not keep these
             state = {name: np.zeros(len(state["group"]), getattr(self, name).dtype), **state}
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
+        self.loans = Loans.from_state(state["loans"]) if "loans" in state else Loans()
         self._free = np.flatnonzero(self.group[: len(self.feature)] < 0).tolist()
         self._of, self._slots = {}, Slots(4 * self._limits.models)
         for number in np.flatnonzero(self.group >= 0).tolist():
@@ -221,7 +237,8 @@ class Series:
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
         self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
-        self.bins[number], self.upper[number], self.fresh[number], self.turning[number] = 0, np.nan, 0, False
+        self.bins[number], self.upper[number], self.turning[number] = 0, np.nan, False
+        self.since[number] = self.fresh[number] = 0
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
         self._slots.forget(base)
@@ -269,13 +286,14 @@ class Series:
             (-count, class_name(sample, at, names), token)
             for token, at, count in zip(tokens.tolist(), first.tolist(), counts.tolist(), strict=True)
         ]
-        chosen = sorted(
-            (token, word) for _, word, token in sorted(named)[: min(self._limits.categories, MOST_CATEGORIES)]
-        )
+        chosen = sorted((token, word) for _, word, token in sorted(named)[: self.most_categories])
         if chosen:
             self.type[number], self.bins[number] = binning.CATEGORICAL, len(chosen)
             self.vocabulary[number, : len(chosen)] = [token for token, _ in chosen]
             self.words[number] = [word for _, word in chosen]
+            rest = counts[~np.isin(tokens, self.vocabulary[number])].sum()
+            if 0 < rest <= (1 - NEARLY_ALL) * len(sample):
+                self.loans.named.add(number)
 
 
 class Warming:
@@ -294,13 +312,13 @@ class Warming:
         self.rows = 0
         self.size = 0
         """Values of features that are held."""
-        self._since = self.until = 0
+        self.since = self.until = 0
 
     def add(self, cells: Cells, key: Any, start: int, end: int, names: Names) -> None:
         """Take in one pane's rows; of more than are needed those with the smallest keys."""
         if len(cells) > self.ROWS:
             cells = cells.take(np.sort(np.argsort(key, kind="stable")[: self.ROWS]))
-        self._since = self._since or start
+        self.since = self.since or start
         self.until = end
         self.rows += len(cells)
         self.size += len(cells.values)
@@ -311,7 +329,7 @@ class Warming:
 
     def ready(self) -> bool:
         """Is the sample large enough?"""
-        slow = self.rows >= self.ROWS_SLOW and self.until - self._since >= self.SPAN_US
+        slow = self.rows >= self.ROWS_SLOW and self.until - self.since >= self.SPAN_US
         return self.rows >= self.ROWS or slow
 
     def samples(self) -> tuple[dict[str, Scalars], Names]:
@@ -330,7 +348,7 @@ class Warming:
             "cells": cells.to_state(),
             "texts": {str(name): text for name, text in sorted(names.texts.items())},
             "layouts": {str(name): list(layout) for name, layout in sorted(names.layouts.items())},
-            "span": [self.rows, self._since, self.until],
+            "span": [self.rows, self.since, self.until],
         }
 
     @classmethod
@@ -341,7 +359,7 @@ class Warming:
         texts = {int(name): text for name, text in state["texts"].items()}
         layouts = {int(name): tuple(layout) for name, layout in state["layouts"].items()}
         warming._names = [Names(texts, layouts)]
-        warming.rows, warming._since, warming.until = state["span"]
+        warming.rows, warming.since, warming.until = state["span"]
         warming.size = len(warming._cells[0].values)
         return warming
 
