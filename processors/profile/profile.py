@@ -19,8 +19,9 @@ from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
 from processors.profile.lending import Loan, lend
 from processors.profile.limits import BINARY, REGRESSION, UNDECIDED, Limits, ModelSpec
-from processors.profile.series import Series, Warming
+from processors.profile.series import Series
 from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
+from processors.profile.warming import Warming
 from processors.rows import (
     CORRECTION,
     Bools,
