@@ -62,7 +62,7 @@ class Loan:
 
     def words(self) -> str:
         """What is strange about it."""
-        return f"since its first prediction this version sends {self.sends}, where all others had {self.usual}"
+        return f"from its first value on this version has sent {self.sends}, where all others had {self.usual}"
 
 
 class Loans:

@@ -53,7 +53,7 @@ def test_it_is_told_in_one_page_until_it_is_mended(tmp_path: Path, monkeypatch: 
     assert len([alert for alert in everything if alert["page"]]) == 1
     worse = [alert for alert in everything if alert["monitor"] == "deployment"]
     assert worse[-1]["inhibited_by"] in {alert["fingerprint"] for alert in fired}
-    assert all("since its first prediction this version sends" in alert["summary"] for alert in fired)
+    assert all("from its first value on this version has sent" in alert["summary"] for alert in fired)
     assert all("other_versions" in alert["evidence"] for alert in fired)
     last = {alert["fingerprint"]: alert["state"] for alert in alerts}
     assert set(last.values()) == {"resolved"}

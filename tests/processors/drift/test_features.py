@@ -157,4 +157,4 @@ def test_a_feature_that_a_new_version_has_in_another_unit_is_judged_by_what_the_
         ("recovered", "amount", "4"),
     ]
     assert (told[0].action, told[0].since) == ("fix_feature", START_US + 80 * 10_000_000)
-    assert "since its first prediction this version sends 20.00" in told[0].summary
+    assert "from its first value on this version has sent 20.00" in told[0].summary

@@ -166,7 +166,7 @@ def test_a_loan_outlives_a_restart_and_its_lender() -> None:
     thousands = changed(amount, lambda x: x * 1_000)
     profile, one, two = born(amount, thousands)
     assert profile.loans[two].words() == (
-        "since its first prediction this version sends 1000 to 94960.7, where all others had 1 to 94.9063"
+        "from its first value on this version has sent 1000 to 94960.7, where all others had 1 to 94.9063"
     )
     again = saved(profile)
     assert again.loans == profile.loans

@@ -272,8 +272,8 @@ def spelt_out(_: int, columns: Columns) -> None:
 @pytest.mark.parametrize(
     ("breaks", "series", "feature", "words"),
     [
-        (cents, "out_of_range_rate", "amount", "sends 7255.86 to 13933.6, where all others had 64.9399 to 139.318"),
-        (spelt_out, "unseen_rate", "country", "sends Germany, France, China, where all others had CN, DE, FR"),
+        (cents, "out_of_range_rate", "amount", "has sent 7255.86 to 13933.6, where all others had 64.9399 to 139.318"),
+        (spelt_out, "unseen_rate", "country", "has sent Germany, France, China, where all others had CN, DE, FR"),
         (texts, "wrong_type_rate", "amount", "where all others had 64.9399 to 139.318"),
     ],
 )
