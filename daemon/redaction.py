@@ -19,7 +19,9 @@ REDACTED = "[redacted]"
 _RESERVED = frozenset({"missing", "wrong type", "below range", "above range", "unseen category"})
 """Bins that say what is wrong with a value, and not what it is."""
 _OF_RATES = frozenset({"data_quality"})
-"""Monitors that say nothing of a feature but how often something is wrong with it."""
+"""Monitors that say nothing of a feature but how often something is wrong with it ..."""
+_VALUES = "sends"
+"""... unless they say what a new version is sent, where others had something else."""
 _OF_DISTANCES = _OF_RATES | {"feature_drift", "attribution", "repeated_values"}
 """Monitors whose findings have numbers about a feature, and not of it."""
 _OF_VALUES = frozenset({"mean"})
@@ -40,7 +42,7 @@ def redacted_finding(finding: Finding, patterns: Sequence[str]) -> Finding:
     if not redacts(finding.feature, finding.series, patterns):
         return finding
     source, series = finding.evidence.get("monitor", finding.monitor), finding.evidence.get("series", finding.series)
-    if source in _OF_RATES:
+    if source in _OF_RATES and _VALUES not in finding.evidence:
         return finding
     feature = finding.feature or finding.series.removeprefix(_SERIES)
     state = "is as usual again" if finding.kind == "recovered" else "is not as usual"

@@ -57,6 +57,22 @@ class Binned(ABC):
         reference.adopt(state, keys, np.asarray(counts, np.float64))
         self._bound(state, keys)
 
+    def inherit(self, state: State, keys: Ints, others: Ints) -> Ints:
+        """Let those of `keys` (ascending) that have no reference have that of their other, if it has one.
+
+        Returns those of which the other has none yet: what they count is no reference.
+        """
+        if not len(keys):
+            return keys
+        self._grow(state, np.array([max(keys.max(), others.max())], np.int32))
+        without = ~self._known(state, keys)
+        new = without & self._known(state, others)
+        if new.any():
+            self.forget(state, frozenset(keys[new].tolist()))
+            reference.inherit(state, keys[new], others[new])
+            self._bound(state, keys[new])
+        return np.asarray(keys[without & ~new & (keys != others)])
+
     def forget(self, state: State, keys: frozenset[int]) -> None:
         """Let `keys` be as if never seen."""
         columns.clear(state, self.layout, columns.numbers(keys))

@@ -119,6 +119,22 @@ class Rates:
         reference.adopt(state, keys, np.stack([count, total - count], axis=1))
         self._set_edge(state, keys)
 
+    def inherit(self, state: State, keys: Ints, others: Ints) -> Ints:
+        """Let those of `keys` (ascending) that have no reference have that of their other, if it has one.
+
+        Returns those of which the other has none yet: what they count is no reference.
+        """
+        if not len(keys):
+            return keys
+        columns.grow(state, self._layout(), np.array([max(keys.max(), others.max())], np.int32))
+        without = ~state["ref"][keys].any(axis=1)
+        new = without & self._ready(state, others)
+        if new.any():
+            columns.clear(state, self._layout(), keys[new])
+            reference.inherit(state, keys[new], others[new])
+            self._set_edge(state, keys[new])
+        return np.asarray(keys[without & ~new & (keys != others)])
+
     def accept(self, state: State, keys: Ints) -> None:
         """Let what firing series counted since their onset be their reference, which grows on from there.
 

@@ -84,6 +84,13 @@ def take_over(state: State, keys: Ints, counts: Floats, since: Longs, until: Lon
     state["ref_start"][keys], state["ref_end"][keys], state["aged_end"][keys] = since, until, until
 
 
+def inherit(state: State, keys: Ints, others: Ints) -> None:
+    """Let the reference of `others` be that of `keys`, which are as new; one that grows does so for each."""
+    for name in ("ref", "ref_start", "ref_end", "adopted"):
+        state[name][keys] = state[name][others]
+    state["aged_end"][keys] = state["ref_end"][others]
+
+
 def drop(state: State, keys: Ints) -> None:
     """Drop what waits: it led to an alarm."""
     for stage in ("young", "aged"):

@@ -27,7 +27,7 @@ from processors.base import (
     Summary,
     Verdict,
 )
-from processors.detectors import budget, turns
+from processors.detectors import births, budget, turns
 from processors.detectors.change import Change
 from processors.detectors.histograms import Histograms
 from processors.detectors.projection import jensen_shannon, stability_index, total_variation
@@ -35,6 +35,7 @@ from processors.drift import distances
 from processors.kernels import binning
 from processors.kernels.binning import ABOVE, ABSENT, BELOW, CATEGORICAL, NUMERIC, REGULAR, WRONG_TYPE
 from processors.profile import Profile
+from processors.profile.lending import lent, pairs
 from processors.registry import register
 from processors.rows import Floats, Ints, Longs
 from processors.slices import PredictionRows
@@ -93,10 +94,11 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
         if len(summary):
             bases = context.profile.series_group[summary.keys]
             weights = budget.weights(state["budget"], summary.keys, budget.models_of(context.profile, bases), context)
-            weights[turns.taken(turns.of(state), summary.keys, summary["counts"], context.start)] = 0
-            changes = self._detector.step(
-                state["drift"], summary.keys, summary["counts"], context.start, context.end, weights
-            )
+            by_turns = turns.taken(turns.of(state), summary.keys, summary["counts"], context.start)
+            weights[by_turns & ~lent(context.profile.loans, summary.keys)] = 0
+            waiting = self._detector.inherit(state["drift"], *pairs(context.profile.loans))
+            counts = summary["counts"] * ~np.isin(summary.keys, waiting)[:, None]
+            changes = self._detector.step(state["drift"], summary.keys, counts, context.start, context.end, weights)
             verdict.findings.extend(self._finding(state, change, context.profile) for change in changes)
         for due in _WINDOWS.add(state["windows"], summary, context):
             verdict.readings.extend(self._readings(state, due, context.profile))
@@ -196,7 +198,7 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
         shares = change.counts / max(change.counts.sum(), 1)
         bin_ = int(np.argmax(shares - reference))
         recovered = change.kind == "recovered"
-        return change.finding(
+        finding = change.finding(
             self.name,
             "distance",
             group,
@@ -207,6 +209,7 @@ class FeatureDrift(Monitor[FeatureDriftSettings, PredictionRows]):
             evidence={"moved": distances.most_moved(partial(profile.bin_name, change.key), reference, shares)},
             reason="" if recovered else _reason(bin_, reference, shares),
         )
+        return births.told(finding, profile.loans.get(change.key))
 
 
 def sealed_series(rows: PredictionRows, profile: Profile) -> tuple[Ints, Longs]:

@@ -8,7 +8,7 @@ bounded by `Limits`, and what is beyond them is counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from processors.distinct import alike, distinct
 from processors.durations import HOUR_US
 from processors.profile.classes import Classes
 from processors.profile.groups import GroupKey, Groups
+from processors.profile.lending import Loan, lend
 from processors.profile.limits import BINARY, REGRESSION, UNDECIDED, Limits, ModelSpec
-from processors.profile.series import Series, Warming
+from processors.profile.series import Series
 from processors.profile.tokens import class_token, lookup, mix, runs_by, tokens_of
+from processors.profile.warming import Warming
 from processors.rows import (
     CORRECTION,
     Bools,
@@ -150,10 +152,12 @@ class Profile:
     def namesakes(self, series: int) -> list[int]:
         """Numbers of the same feature in other versions of the model, ascending."""
         own, feature = int(self.series_group[series]), self.series_feature[series]
-        model = self.groups[own].model
-        bases = [self.number(model, version) for version in self._groups.versions(model)]
-        found = [self.series_of(base).get(feature, -1) for base in bases if base != own]
-        return sorted(number for number in found if number >= 0)
+        return self._same(feature, self._others(own))
+
+    @property
+    def loans(self) -> Mapping[int, Loan]:
+        """Series that have the bins of the same feature of another version, whose reference is theirs, too."""
+        return self._series.loans.of
 
     def bin_name(self, series: int, place: int) -> str:
         """What a bin holds, for people: `missing`, `[1, 5)`, `CN`."""
@@ -401,11 +405,23 @@ class Profile:
 
     def _seal(self, base: int, warming: Warming) -> None:
         samples, names = warming.samples()
-        types = self._feature_types(base)
+        types, others = self._feature_types(base), self._others(base)
         for number in self._series.unsealed(base):
             feature = self.series_feature[number]
             if feature in samples:
                 self._series.seal(number, samples[feature], names, types.get(feature), warming.until)
+                lend(self._series, number, samples[feature], names, self._same(feature, others), since=warming.since)
+
+    def _others(self, base: int) -> list[int]:
+        """The other versions of a version's model."""
+        model = self.groups[base].model
+        bases = [self.number(model, version) for version in self._groups.versions(model)]
+        return [other for other in bases if other != base]
+
+    def _same(self, feature: str, bases: Sequence[int]) -> list[int]:
+        """Numbers of a feature in some versions, ascending."""
+        found = [self.series_of(base).get(feature, -1) for base in bases]
+        return sorted(number for number in found if number >= 0)
 
     def _crowded(self) -> list[int]:
         """Versions to be sealed from what there is of them, those of most rows first, so that samples have room."""

@@ -21,6 +21,7 @@ import numpy as np
 
 from processors.durations import DAY_US
 from processors.kernels import binning
+from processors.profile.lending import NEARLY_ALL, Loan, Loans
 from processors.profile.limits import Limits
 from processors.profile.slots import Slots
 from processors.profile.tokens import class_name, mix, runs_by, tokens_of
@@ -34,7 +35,7 @@ FRESH_US = 7 * DAY_US
 _JUST_BEYOND = 0.1
 """How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
 are near the least of them, as seen from the greatest."""
-_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "fresh", "turning")
+_COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "since", "fresh", "turning")
 _FEW_TURNS = 0.4
 """See `detectors.turns`, which goes on to count them."""
 
@@ -52,13 +53,17 @@ class Series:
         self.upper = np.zeros(0, np.float64)
         self.edges = np.zeros((0, MOST_CATEGORIES), np.float64)
         self.vocabulary = np.zeros((0, MOST_CATEGORIES), np.uint64)
+        self.since = np.zeros(0, np.int64)
+        """When a series got its bins; 0: a reference gave it, or an older release."""
         self.fresh = np.zeros(0, np.int64)
-        """When a series got its bins, or its range was widened last; 0: a reference gave it, or an older release."""
+        """When that was, or its range was widened last."""
         self.turning = np.zeros(0, np.bool_)
         """Whether a series took turns in its sample, or was constant: as clocks do."""
         self.words: list[list[str]] = []
         """Of a categorical series, the categories in the order of its bins."""
+        self.loans = Loans()
         self.cut_off: Counter[str] = Counter()
+        self.most_categories = min(limits.categories, MOST_CATEGORIES)
         self._limits = limits
         self._of: dict[int, dict[str, int]] = {}
         self._slots = Slots(4 * limits.models)
@@ -148,7 +153,7 @@ class Series:
 
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
         """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
-        self.fresh[number] = time
+        self.since[number] = self.fresh[number] = time
         self.turning[number] = time > 0 and _takes_turns(sample)  # of a reference's rows the order is nobody's
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
@@ -158,8 +163,16 @@ class Series:
         elif len(numbers):
             self._seal_intervals(number, numbers)
 
+    def lend(self, number: int, loan: Loan) -> None:
+        """Let a series have the bins that the same feature has in another version."""
+        for column in (self.type, self.bins, self.upper, self.edges, self.vocabulary, self.fresh):
+            column[number] = column[loan.lender]
+        self.words[number] = list(self.words[loan.lender])
+        self.loans.of[number] = loan
+
     def unseal(self, numbers: frozenset[int]) -> frozenset[int]:
-        """Let series await a sample again; returns those that had bins."""
+        """Let series await a sample again, and have bins of their own; returns those that had bins."""
+        self.loans.accept(numbers)
         sealed = [number for number in sorted(numbers) if self.type[number] in (binning.NUMERIC, binning.CATEGORICAL)]
         self.type[sealed] = binning.UNSEALED
         self.edges[sealed], self.vocabulary[sealed] = np.inf, 0
@@ -194,21 +207,24 @@ class Series:
         for number in gone:
             self.words[number] = []
             heappush(self._free, number)
+        self.loans.forget(gone)
         self._slots.forget(base)
         return frozenset(gone)
 
     def to_state(self) -> dict[str, Any]:
         """A tree that `packing.pack` takes."""
         state: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
-        return state | {"feature": list(self.feature), "words": self.words, "cut_off": dict(self.cut_off)}
+        state |= {"feature": list(self.feature), "words": self.words, "cut_off": dict(self.cut_off)}
+        return state | {"loans": self.loans.to_state()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `to_state` described."""
-        for name in ("fresh", "turning"):  # an older release kept neither
+        for name in ("since", "fresh", "turning"):  # an older release did not keep these
             state = {name: np.zeros(len(state["group"]), getattr(self, name).dtype), **state}
         for name in (*_COLUMNS, "feature", "words"):
             setattr(self, name, state[name])
         self.cut_off = Counter(state["cut_off"])
+        self.loans = Loans.from_state(state["loans"]) if "loans" in state else Loans()
         self._free = np.flatnonzero(self.group[: len(self.feature)] < 0).tolist()
         self._of, self._slots = {}, Slots(4 * self._limits.models)
         for number in np.flatnonzero(self.group >= 0).tolist():
@@ -221,7 +237,8 @@ class Series:
         number = self._new()
         self.group[number], self.feature[number], self.words[number] = base, feature, []
         self.type[number] = binning.IGNORED if configured == "ignore" else binning.UNSEALED
-        self.bins[number], self.upper[number], self.fresh[number], self.turning[number] = 0, np.nan, 0, False
+        self.bins[number], self.upper[number], self.turning[number] = 0, np.nan, False
+        self.since[number] = self.fresh[number] = 0
         self.edges[number], self.vocabulary[number] = np.inf, 0
         of[feature] = number
         self._slots.forget(base)
@@ -269,101 +286,20 @@ class Series:
             (-count, class_name(sample, at, names), token)
             for token, at, count in zip(tokens.tolist(), first.tolist(), counts.tolist(), strict=True)
         ]
-        chosen = sorted(
-            (token, word) for _, word, token in sorted(named)[: min(self._limits.categories, MOST_CATEGORIES)]
-        )
+        chosen = sorted((token, word) for _, word, token in sorted(named)[: self.most_categories])
         if chosen:
             self.type[number], self.bins[number] = binning.CATEGORICAL, len(chosen)
             self.vocabulary[number, : len(chosen)] = [token for token, _ in chosen]
             self.words[number] = [word for _, word in chosen]
-
-
-class Warming:
-    """The first rows of a version: a sample from which its series are sealed."""
-
-    ROWS = 1_000
-    """Enough for sealing; `ROWS_SLOW` are, once they span `SPAN_US`, or where there is no room for more."""
-    ROWS_SLOW = 100
-    SPAN_US = DAY_US
-    PARTS = 16
-    """So many panes are kept apart before they are put together: a pane of one row is mostly overhead."""
-
-    def __init__(self) -> None:
-        self._cells: list[Cells] = []
-        self._names: list[Names] = []
-        self.rows = 0
-        self.size = 0
-        """Values of features that are held."""
-        self._since = self.until = 0
-
-    def add(self, cells: Cells, key: Any, start: int, end: int, names: Names) -> None:
-        """Take in one pane's rows; of more than are needed those with the smallest keys."""
-        if len(cells) > self.ROWS:
-            cells = cells.take(np.sort(np.argsort(key, kind="stable")[: self.ROWS]))
-        self._since = self._since or start
-        self.until = end
-        self.rows += len(cells)
-        self.size += len(cells.values)
-        self._cells.append(cells.take(np.arange(len(cells))))
-        self._names.append(_needed(cells, names))
-        if len(self._cells) >= self.PARTS:
-            self._put_together()
-
-    def ready(self) -> bool:
-        """Is the sample large enough?"""
-        slow = self.rows >= self.ROWS_SLOW and self.until - self._since >= self.SPAN_US
-        return self.rows >= self.ROWS or slow
-
-    def samples(self) -> tuple[dict[str, Scalars], Names]:
-        """The values seen of each feature, and the words for them."""
-        cells, names = self._put_together()
-        parts: dict[str, list[Scalars]] = {}
-        for layout, rows in runs_by(cells.layout):
-            for place, feature in enumerate(names.layouts.get(layout, ())):
-                parts.setdefault(feature, []).append(cells.values.take(cells.start[rows] + place))
-        return {feature: Scalars.concat(values) for feature, values in parts.items()}, names
-
-    def to_state(self) -> dict[str, Any]:
-        """A tree that `packing.pack` takes."""
-        cells, names = self._put_together()
-        return {
-            "cells": cells.to_state(),
-            "texts": {str(name): text for name, text in sorted(names.texts.items())},
-            "layouts": {str(name): list(layout) for name, layout in sorted(names.layouts.items())},
-            "span": [self.rows, self._since, self.until],
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Warming:
-        """The sample that `to_state` described."""
-        warming = cls()
-        warming._cells = [Cells.from_state(state["cells"])]
-        texts = {int(name): text for name, text in state["texts"].items()}
-        layouts = {int(name): tuple(layout) for name, layout in state["layouts"].items()}
-        warming._names = [Names(texts, layouts)]
-        warming.rows, warming._since, warming.until = state["span"]
-        warming.size = len(warming._cells[0].values)
-        return warming
-
-    def _put_together(self) -> tuple[Cells, Names]:
-        """All that is held, from now on in one piece."""
-        if len(self._cells) > 1:
-            self._cells = [Cells.concat(self._cells)]
-            self._names = [self._names[0].merged(self._names[1:])]
-        return self._cells[0], self._names[0]
+            rest = counts[~np.isin(tokens, self.vocabulary[number])].sum()
+            if 0 < rest <= (1 - NEARLY_ALL) * len(sample):
+                self.loans.named.add(number)
 
 
 def _takes_turns(sample: Scalars) -> bool:
+    """Turns are counted beside the rows that are not at home, at the value of most rows: independent rows have more."""
     tokens = tokens_of(sample)
-    turns = np.count_nonzero(tokens[1:] != tokens[:-1])
-    return bool(turns <= _FEW_TURNS * np.count_nonzero(tokens[1:] != tokens[0])) if len(tokens) else False
-
-
-def _needed(cells: Cells, names: Names) -> Names:
-    """Only the names that occur in the cells."""
-    texts = np.unique(cells.values.bits[cells.values.kind == TEXT]).tolist()
-    layouts = np.unique(cells.layout).tolist()
-    return Names(
-        {text: names.texts[text] for text in texts if text in names.texts},
-        {layout: names.layouts[layout] for layout in layouts if layout in names.layouts},
-    )
+    if not len(tokens):
+        return False
+    away = len(tokens) - np.unique(tokens, return_counts=True)[1].max()
+    return bool(np.count_nonzero(tokens[1:] != tokens[:-1]) <= _FEW_TURNS * away)

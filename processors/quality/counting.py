@@ -36,6 +36,11 @@ def group_key(group: npt.NDArray[Any]) -> Ints:
     return (2 * group + 1).astype(np.int32)
 
 
+def place_of(number: Any, kind: Any) -> Any:
+    """Where the rate of a kind of a series is kept; duplicates of a group are kept apart, under its number."""
+    return number * DUPLICATE + kind
+
+
 def of_series(keys: Ints) -> Bools:
     """Which keys are of series?"""
     return np.asarray(keys % 2 == 0)

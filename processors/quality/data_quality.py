@@ -3,7 +3,7 @@
 Per feature the rates of missing values (absent or null), of values of the wrong type, and of unseen categories or
 numbers outside the sealed range; per version the rate of duplicate ids. Each is a binomial series judged against its
 own reference by an e-detector (`detectors.rates`), so that a feature of which half is missing by nature is no news; but
-a version that began without a feature is judged by what is usual in the others.
+a version that began without a feature, or with another unit, is judged by what is usual in the others (`born`).
 Beside them two rules: a feature that is stuck at one value (`stuck`), and one that appears (`schema`).
 """
 
@@ -16,14 +16,15 @@ import numpy as np
 from pydantic import Field
 
 from processors.base import Finding, Judging, Monitor, MonitorSettings, Reading, Severity, State, Summary, Verdict
-from processors.detectors import budget, columns, turns
+from processors.detectors import births, budget, columns, turns
 from processors.detectors.bounds import wilson
 from processors.detectors.change import Change
 from processors.detectors.rates import Rates
 from processors.kernels.binning import CATEGORICAL
 from processors.profile import Profile
-from processors.quality import counting, schema, stuck
-from processors.quality.counting import DUPLICATE, KINDS, MISSING, NOVEL
+from processors.profile.lending import lent
+from processors.quality import born, counting, schema, stuck
+from processors.quality.counting import DUPLICATE, KINDS, MISSING, NOVEL, place_of
 from processors.registry import register
 from processors.rows import Bools, Ints
 from processors.slices import PredictionRows
@@ -33,8 +34,6 @@ from processors.wording import basis, model_words, percent
 _PARTS = np.array([0.35, 0.2, 0.35, 0.1])
 """Of the monitor's false-alarm budget, by kind."""
 _GONE = 0.99
-_BORN_WITHOUT = 0.5
-"""So much more of a feature is missing in a version than in any other: that is no usual rate to begin with."""
 _ACCEPTED: columns.Layout = {"accepted": (np.bool_, (), 0)}
 _WINDOWS = Windows()
 _SHOWN = ("n", "bad", "trials")
@@ -103,7 +102,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             row, kind = np.nonzero(summary["trials"][:, :DUPLICATE] >= self.settings.warmup)
             self._rates.adopt(
                 state["rates"],
-                _place(summary.keys[row] // 2, kind),
+                place_of(summary.keys[row] // 2, kind),
                 summary["bad"][row, kind],
                 summary["trials"][row, kind],
             )
@@ -116,7 +115,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         """Learn them anew, whatever is usual in other versions; that they are there is known."""
         gone = {_rate_key(number, kind) for number in series for kind in range(DUPLICATE)}
         gone |= {_rate_key(number, DUPLICATE) for number in groups}
-        rates = frozenset(_place(number, kind) for number in series for kind in range(DUPLICATE))
+        rates = frozenset(place_of(number, kind) for number in series for kind in range(DUPLICATE))
         self._rates.forget(state["rates"], rates)
         self._rates.forget(state["duplicates"], groups)
         budget.forget(state["budget"], frozenset(gone))
@@ -141,37 +140,29 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         bases[of_series] = context.profile.series_group[numbers[of_series]]
         keys, owners = _rate_key(numbers, kind), _rate_key(budget.models_of(context.profile, bases), kind)
         weights = budget.weights(state["budget"], keys, owners, context, part=_PARTS[kind])
-        weights[(kind == NOVEL) & _take_turns(state, summary, context.start)[row]] = 0
+        by_turns = _take_turns(state, summary, context.start)[row] & ~lent(context.profile.loans, numbers)
+        weights[(kind == NOVEL) & by_turns] = 0
         hits, trials = summary["bad"][row, kind], summary["trials"][row, kind]
-        missing = _place(numbers[kind == MISSING], MISSING).astype(np.int32)
+        missing = place_of(numbers[kind == MISSING], MISSING).astype(np.int32)
         new = missing[~self._begun(state["rates"], missing)]
+        waiting = born.inherit(self._rates, state["rates"], context.profile)
         found: list[Change] = []
         for name, mine in (("rates", kind != DUPLICATE), ("duplicates", kind == DUPLICATE)):
-            places = (_place(numbers, kind) if name == "rates" else numbers)[mine]
-            pane = hits[mine], trials[mine], context.start, context.end, weights[mine]
+            places = (place_of(numbers, kind) if name == "rates" else numbers)[mine]
+            known = ~np.isin(places, waiting) if name == "rates" else 1
+            pane = hits[mine], trials[mine] * known, context.start, context.end, weights[mine]
             for change in self._rates.step(state[name], places.astype(np.int32), *pane):
                 number, of = divmod(change.key, DUPLICATE) if name == "rates" else (change.key, DUPLICATE)
                 found.append(replace(change, key=_rate_key(number, of)))
         new = new[self._begun(state["rates"], new)]
         accepted = _acceptances(state, new // DUPLICATE)["accepted"]
-        self._compare(state["rates"], new[~accepted[new // DUPLICATE]], context.profile)
+        born.compare(self._rates, state["rates"], new[~accepted[new // DUPLICATE]], context.profile)
         by_kind = sorted(found, key=lambda change: change.key % len(KINDS))
         return [self._finding(change, context.profile) for change in by_kind]
 
     def _begun(self, rates: State, places: Ints) -> Bools:
         """Which of these rates have a reference?"""
         return self._rates.reference_of(rates, places)[1] > 0
-
-    def _compare(self, rates: State, places: Ints, profile: Profile) -> None:
-        """Where a version began without a feature that all others have, let their rate be what is usual there."""
-        for place in places.tolist():
-            others = _place(np.array(profile.namesakes(place // DUPLICATE), np.int32), MISSING)
-            hits, trials = self._rates.reference_of(rates, others)
-            (own,), (of,) = self._rates.reference_of(rates, np.array([place]))
-            known = trials >= self.settings.warmup
-            if known.any() and own / of >= (hits[known] / trials[known]).max() + _BORN_WITHOUT:
-                last = np.flatnonzero(known)[-1:]
-                self._rates.adopt(rates, np.array([place]), hits[last], trials[last])
 
     def _rules(self, state: State, summary: Summary, context: Judging) -> list[Finding]:
         """Features that are stuck, and features that appeared."""
@@ -198,7 +189,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             keys = (due.keys[some] // 2).astype(np.int32)
             hits, n = due.summary["bad"][some, kind], due.summary["trials"][some, kind]
             low, high = wilson(hits.astype(np.float64), n.astype(np.float64), 1.96)
-            where = ("duplicates", keys) if kind == DUPLICATE else ("rates", _place(keys, kind))
+            where = ("duplicates", keys) if kind == DUPLICATE else ("rates", place_of(keys, kind))
             ref_hits, ref_trials = self._rates.reference_of(state[where[0]], where[1])
             for at, key in enumerate(keys.tolist()):
                 base = key if kind == DUPLICATE else int(profile.series_group[key])
@@ -226,7 +217,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
         recovered = change.kind == "recovered"
         critical = change.value - change.reference >= self.settings.critical_effect
         severity: Severity = "critical" if critical else "warning"
-        return change.finding(
+        finding = change.finding(
             self.name,
             _series(kind, number, profile),
             profile.groups[base],
@@ -235,6 +226,7 @@ class DataQuality(Monitor[DataQualitySettings, PredictionRows]):
             severity=severity,
             action="none" if recovered or kind == DUPLICATE else "fix_feature",
         )
+        return births.told(finding, profile.loans.get(number) if kind in born.OF_VALUES else None)
 
     def _stuck(self, one: stuck.Stuck, profile: Profile) -> Finding:
         feature = profile.series_feature[one.series]
@@ -288,11 +280,6 @@ def _take_turns(state: State, summary: Summary, start: int) -> Bools:
 def _rate_key(number: Any, kind: Any) -> Any:
     """What the rate of a kind is known by, of a series or (of duplicates) of a group."""
     return number * len(KINDS) + kind
-
-
-def _place(number: Any, kind: Any) -> Any:
-    """Where the rate of a kind of a series is kept; duplicates of a group are kept apart, under its number."""
-    return number * DUPLICATE + kind
 
 
 def _series(kind: int, key: int, profile: Profile) -> str:

@@ -26,6 +26,7 @@ from processors.drift import samples
 from processors.kernels.binning import NUMERIC
 from processors.kernels.hashing import bucket_counts, buckets
 from processors.profile import Profile
+from processors.profile.lending import pairs
 from processors.registry import register
 from processors.rows import Bools, Floats, Index, Ints
 from processors.slices import PredictionRows
@@ -91,9 +92,9 @@ class RepeatedValues(Monitor[RepeatedValuesSettings, PredictionRows]):
             _remember(state["seen"], summary)
             bases = context.profile.series_group[summary.keys]
             weights = budget.weights(state["budget"], summary.keys, budget.models_of(context.profile, bases), context)
-            changes = self._detector.step(
-                state["crowding"], summary.keys, summary["counts"], context.start, context.end, weights
-            )
+            waiting = self._detector.inherit(state["crowding"], *pairs(context.profile.loans))
+            counts = summary["counts"] * ~np.isin(summary.keys, waiting)[:, None]
+            changes = self._detector.step(state["crowding"], summary.keys, counts, context.start, context.end, weights)
             for change in changes:
                 findings += self._findings(state, change, context.profile)
             suspects = self._detector.suspects(state["crowding"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.daemon.wiring.replays import Event, configured, fleet, replayed, written
+from tests.daemon.wiring.replays import START_S, Event, configured, fleet, replayed, written
 
 PLACE = "Liechtenstein"
 
@@ -57,3 +57,19 @@ def test_what_is_not_redacted_is_told_in_full(tmp_path: Path) -> None:
     alerts = replayed(configured("redact: {features: [country]}\n"), [stream], tmp_path)["alerts"]
     amount = next(alert for alert in alerts if (alert["monitor"], alert["feature"]) == ("feature_drift", "amount"))
     assert "above its known range" in amount["summary"]
+
+
+def test_what_a_new_version_is_sent_does_not_leave_either(tmp_path: Path) -> None:
+    """Data quality says how often something is wrong; of a version that began so, what, unless it must not leave."""
+    deployed = fleet(2_000, version="2", seed=1, start_s=START_S + 400)
+    for event in deployed:
+        if event["type"] == "prediction":
+            event["features"]["country"] = f"{PLACE} {event['features']['country']}"
+    both = sorted([*fleet(6_000), *deployed], key=lambda event: float(event["ts"]))
+    stream = written(tmp_path / "events.ndjson", both)
+    plain = replayed(configured("{}"), [stream], tmp_path / "plain")["alerts"]
+    hidden = replayed(configured("redact: {features: [country]}\n"), [stream], tmp_path / "hidden")["alerts"]
+    for alerts, known in ((plain, True), (hidden, False)):
+        about = [alert for alert in alerts if (alert["monitor"], alert["feature"]) == ("data_quality", "country")]
+        assert {(alert["version"], alert["series"], alert["value"]) for alert in about} == {("2", "unseen_rate", 1.0)}
+        assert (PLACE in orjson.dumps(alerts).decode()) is known

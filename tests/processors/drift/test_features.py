@@ -136,3 +136,25 @@ def test_the_hour_is_no_drift_of_the_hour(run: Run) -> None:
         events.append([{**event, "features": {**event["features"], **clock}} for event in rows])
     said = run(FeatureDrift(FeatureDrift.Settings()), events)
     assert {finding.feature for finding in said.findings} == {"age"}
+
+
+def test_a_feature_that_a_new_version_has_in_another_unit_is_judged_by_what_the_others_have(run: Run) -> None:
+    """Also where all of its values are within their range, crammed together; it ends when they are as in the others."""
+    rng = np.random.default_rng(3)
+
+    def crammed(pane: int) -> dict[str, Any]:
+        return {"amount": 20 + float(rng.lognormal(3, 1)) / 1_000} if 80 <= pane < 170 else {}
+
+    events: list[list[Event]] = []
+    for pane, rows in enumerate(panes(None, range(220))):
+        new = [{**row, "id": f"new-{row['id']}", "version": "4"} for row in rows if pane >= 80]
+        new = [{**row, "features": row["features"] | crammed(pane)} for row in new]
+        events.append([*rows, *sorted(new, key=lambda row: str(row["id"]))])
+    said = run(FeatureDrift(FeatureDrift.Settings()), events)
+    told = [finding for finding in said.findings if finding.kind != "updated"]
+    assert [(one.kind, one.feature, one.group.version) for one in told] == [
+        ("fired", "amount", "4"),
+        ("recovered", "amount", "4"),
+    ]
+    assert (told[0].action, told[0].since) == ("fix_feature", START_US + 80 * 10_000_000)
+    assert "from its first value on this version has sent 20.00" in told[0].summary

@@ -360,7 +360,7 @@ def test_what_takes_turns_in_its_first_rows_is_known_for_a_clock() -> None:
     """And a constant; not what is drawn, however seldom it is another value, nor a reference: its order is nobody's."""
     panes = []
     for pane in range(10):
-        drawn = [{"flag": n % 25 == 1, "amount": n * 7 % 10} for n in range(100)]
+        drawn = [{"flag": n % 25 == 0, "amount": n * 7 % 10} for n in range(100)]
         clock = {"hour": pane // 4, "day": ["Mo", "Tu"][pane // 6], "constant": 1}
         panes.append(table(*(prediction(id=f"{pane}-{n}", features={**clock, **each}) for n, each in enumerate(drawn))))
     learnt, adopted = Profile(), Profile()

@@ -262,3 +262,36 @@ def test_what_another_version_lacks_too_or_an_operator_accepts_is_usual() -> Non
         without(pane, columns)
         run.predictions(predictions(ROWS, columns, start=pane * PANE, version="2"))
     assert [finding.feature for finding in run.findings if finding.kind == "fired"] == ["amount"]
+
+
+def spelt_out(_: int, columns: Columns) -> None:
+    """Countries are sent by their names."""
+    columns["country"] = [{"CN": "China", "DE": "Germany", "FR": "France"}[code] for code in columns["country"]]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "series", "feature", "words"),
+    [
+        (cents, "out_of_range_rate", "amount", "has sent 7255.86 to 13933.6, where all others had 64.9399 to 139.318"),
+        (spelt_out, "unseen_rate", "country", "has sent Germany, France, China, where all others had CN, DE, FR"),
+        (texts, "wrong_type_rate", "amount", "where all others had 64.9399 to 139.318"),
+    ],
+)
+def test_a_feature_that_a_new_version_always_had_otherwise_is_told_until_it_is_as_in_the_others(
+    breaks: Callable[[int, Columns], None], series: str, feature: str, words: str
+) -> None:
+    """It is usual there, but in no other version: what they had is said, and since when it is otherwise."""
+
+    def born(number: int, columns: Columns) -> None:
+        if number < 140:
+            breaks(number, columns)
+
+    told = [finding for finding in with_versions(born).findings if finding.kind != "updated"]
+    assert [(finding.kind, finding.series, finding.feature, finding.group.version) for finding in told] == [
+        ("fired", series, feature, "2"),
+        ("recovered", series, feature, "2"),
+    ]
+    assert words in told[0].summary
+    assert (told[0].severity, told[0].action, told[0].since) == ("critical", "fix_feature", 60 * PANE)
+    assert "other_versions" in told[0].evidence
+    assert told[1].summary.endswith("usually 0%).")
