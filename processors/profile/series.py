@@ -36,6 +36,8 @@ _JUST_BEYOND = 0.1
 """How far that is, as a share of the range; and half of the outermost interval at most: amounts that all turn negative
 are near the least of them, as seen from the greatest."""
 _COLUMNS = ("group", "type", "bins", "upper", "edges", "vocabulary", "since", "fresh", "turning")
+_GOES_ON = 0.98
+"""Correlation of values' ranks with their places from which on a sample only rises, or only falls."""
 _FEW_TURNS = 0.4
 """See `detectors.turns`, which goes on to count them."""
 
@@ -58,7 +60,7 @@ class Series:
         self.fresh = np.zeros(0, np.int64)
         """When that was, or its range was widened last."""
         self.turning = np.zeros(0, np.bool_)
-        """Whether a series took turns in its sample, or was constant: as clocks do."""
+        """Whether a series took turns in its sample, or was constant, or went on and on: as clocks and counters do."""
         self.words: list[list[str]] = []
         """Of a categorical series, the categories in the order of its bins."""
         self.loans = Loans()
@@ -154,7 +156,8 @@ class Series:
     def seal(self, number: int, sample: Scalars, names: Names, configured: str | None, time: int) -> None:
         """Choose a series' type and bins from a sample of its values up to `time`. One without any value waits on."""
         self.since[number] = self.fresh[number] = time
-        self.turning[number] = time > 0 and _takes_turns(sample)  # of a reference's rows the order is nobody's
+        by_time = _takes_turns(sample) or _goes_on(sample)
+        self.turning[number] = time > 0 and by_time  # of a reference's rows the order is nobody's
         texts = np.flatnonzero(sample.kind == TEXT)
         numbers = sample.numbers()
         numbers = numbers[np.isfinite(numbers)]
@@ -303,3 +306,10 @@ def _takes_turns(sample: Scalars) -> bool:
         return False
     away = len(tokens) - np.unique(tokens, return_counts=True)[1].max()
     return bool(np.count_nonzero(tokens[1:] != tokens[:-1]) <= _FEW_TURNS * away)
+
+
+def _goes_on(sample: Scalars) -> bool:
+    """Do numbers rise from the first to the last, or fall, but for the order in which partitions come?"""
+    numbers = sample.numbers()
+    rank = np.unique(numbers[np.isfinite(numbers)], return_inverse=True)[1]
+    return len(rank) > 1 and bool(rank.any()) and abs(float(np.corrcoef(rank, np.arange(len(rank)))[0, 1])) >= _GOES_ON

@@ -357,10 +357,15 @@ def test_neither_the_range_of_a_reference_is_widened_nor_that_of_an_older_state(
 
 
 def test_what_takes_turns_in_its_first_rows_is_known_for_a_clock() -> None:
-    """And a constant; not what is drawn, however seldom it is another value, nor a reference: its order is nobody's."""
+    """And a constant, and a counter, whatever the order of partitions within a pane.
+
+    Not what is drawn, however seldom it is another value, nor what drifts; nor a reference: its order is nobody's.
+    """
     panes = []
     for pane in range(10):
-        drawn = [{"flag": n % 25 == 0, "amount": n * 7 % 10} for n in range(100)]
+        drawn = [{"flag": n % 25 == 0, "amount": n * 7 % 10, "drifting": n * 7 % 10 + pane} for n in range(100)]
+        for n, each in enumerate(drawn):
+            each["request"] = 1_000_000 + pane * 100 + n * 37 % 100
         clock = {"hour": pane // 4, "day": ["Mo", "Tu"][pane // 6], "constant": 1}
         panes.append(table(*(prediction(id=f"{pane}-{n}", features={**clock, **each}) for n, each in enumerate(drawn))))
     learnt, adopted = Profile(), Profile()
@@ -372,4 +377,5 @@ def test_what_takes_turns_in_its_first_rows_is_known_for_a_clock() -> None:
         {name for name, number in profile.series_of(0).items() if profile.series_turning[number]}
         for profile in (learnt, saved(learnt), adopted)
     ]
-    assert found == [{"hour", "day", "constant"}, {"hour", "day", "constant"}, set()]
+    clocks = {"hour", "day", "constant", "request"}
+    assert found == [clocks, clocks, set()]
