@@ -97,12 +97,12 @@ def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
     """Whether a moderate shift may be what each day brings, and has not lasted for a day.
 
     Its reference does not span a day, or it was there at the same hour of a day before. Nothing says that anything is
-    broken or lost, or more than that it looks odd. On the first day a feature may even be somewhere else altogether, if
-    it went there by and by.
+    broken or lost, or more than that it looks odd. A feature may even be somewhere else altogether, if on the first day
+    it went there by and by, or was there at that hour of a day before.
     """
     found = notice.finding
     shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
     shift |= waits_for_cause(alert)
     young = (found.provisional or alert.daily) and notice.time - found.since < DAY_US
-    grown = found.monitor == "feature_drift" and notice.change != "fired"
-    return young and shift and (notice.severity == "warning" or grown)
+    elsewhere = found.monitor == "feature_drift" and (alert.daily or notice.change != "fired")
+    return young and shift and (notice.severity == "warning" or elsewhere)

@@ -14,7 +14,6 @@ from daemon.alerts.life import Life
 from daemon.alerts.notice import SEVERITIES
 from daemon.alerts.rules import Rules
 from daemon.alerts.silences import Silence
-from processors.base import Severity
 from processors.profile import GroupKey
 from tests.daemon.alerts.findings import HOUR, PANE, Step, any_rules, finding, histories, restarted, rules, run, said
 
@@ -118,26 +117,32 @@ def test_a_feature_that_moves_by_and_by_on_the_first_day_wakes_nobody(monitor: s
 
 
 @pytest.mark.parametrize(
-    ("later", "lasted", "severity", "pages"),
+    ("later", "lasted", "said_of_it", "pages"),
     [
-        (24 * HOUR, 3 * HOUR, "warning", False),
-        (48 * HOUR, 3 * HOUR, "warning", False),
-        (7 * 24 * HOUR - HOUR, 3 * HOUR, "warning", False),
-        (24 * HOUR, 3 * HOUR, "critical", True),
-        (27 * HOUR, 3 * HOUR, "warning", True),
-        (48 * HOUR, 30 * HOUR, "warning", True),
+        (24 * HOUR, 3 * HOUR, {"severity": "warning"}, False),
+        (48 * HOUR, 3 * HOUR, {"severity": "warning"}, False),
+        (7 * 24 * HOUR - HOUR, 3 * HOUR, {"severity": "warning"}, False),
+        (24 * HOUR, 3 * HOUR, {"severity": "critical", "monitor": "feature_drift"}, False),
+        (24 * HOUR, 3 * HOUR, {"severity": "critical", "monitor": "feature_drift", "action": "fix_feature"}, True),
+        (24 * HOUR, 3 * HOUR, {"severity": "critical"}, True),
+        (27 * HOUR, 3 * HOUR, {"severity": "warning"}, True),
+        (48 * HOUR, 30 * HOUR, {"severity": "warning"}, True),
     ],
 )
 def test_a_moderate_shift_that_was_there_at_the_same_hour_of_another_day_wakes_nobody(
-    later: int, lasted: int, severity: Severity, pages: bool
+    later: int, lasted: int, said_of_it: dict[str, Any], pages: bool
 ) -> None:
-    """It is the hour's doing if it was over by itself within the day, and not if it is bad or comes at another hour."""
+    """It is the hour's doing if it was over by itself within the day, and not if it is bad or comes at another hour.
+
+    A feature may even be somewhere else altogether, as that by which a nightly batch is sorted.
+    """
     life = Life(rules(keep=7 * 24 * HOUR))
-    shift = finding(since=START - PANE, action="retrain", severity="warning")
+    said_of_it = {"action": "retrain", **said_of_it}
+    shift = finding(since=START - PANE, **said_of_it | {"severity": "warning"})
     life.close(START, [shift])
     life.close(START + lasted, [replace(shift, kind="recovered")])
     life = restarted(life)
-    (again,) = life.close(START + later, [replace(shift, since=START + later - PANE, severity=severity)])
+    (again,) = life.close(START + later, [finding(since=START + later - PANE, **said_of_it)])
     assert (again.change, again.page) == ("fired", pages)
 
 
