@@ -44,7 +44,8 @@ def main(arguments: list[str]) -> int:
     what, count = arguments if len(arguments) == 2 else ("pending", "1_000_000")
     if int(count) > 1:
         # Kernels that are not cached yet are compiled in a process of its own: that takes 350 MB, which stay.
-        subprocess.run([sys.executable, "-m", __spec__.name, "models", "1"], check=True, stdout=subprocess.DEVNULL)
+        for compiling in (["-c", "from daemon import app; app.warm_up()"], ["-m", __spec__.name, what, "1"]):
+            subprocess.run([sys.executable, *compiling], check=True, stdout=subprocess.DEVNULL)
     measures = {"pending": pending, "models": models, "flood": flood}
     if what not in measures:
         print(f"unknown: {what}; one of {', '.join(measures)}", file=sys.stderr)

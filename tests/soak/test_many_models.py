@@ -12,8 +12,8 @@ import pytest
 from tests.daemon.commands.vigild import environment
 
 ROOT = Path(__file__).parents[2]
-SHARED, EACH = 48 * 2**20, 64 * 2**10
-"""Bytes for the loop and its files, and for a model of one feature that is watched: 40 KB are usual."""
+SHARED, EACH = 96 * 2**20, 64 * 2**10
+"""Bytes for the loop, files and kernels, and for a model of one feature that is watched: 60 MB and 40 KB are usual."""
 
 
 @pytest.mark.parametrize(("limit", "models"), [(200, 10_000), (10_000, 10_500)])
