@@ -30,6 +30,8 @@ _SAME_HOUR_US = 3 * HOUR_US // 2
 _DAYS = 8
 """So long after it began, what comes back may be of a day's or a week's rhythm."""
 
+_DISTRIBUTIONS = frozenset({"feature_drift", "label_drift", "prediction_drift"})
+"""Monitors of how values are spread, which by itself does no harm."""
 _SHIFTS = frozenset({"recalibrate", "retrain", "reweigh"})
 """Actions for a world that has changed, where nothing is broken."""
 
@@ -97,12 +99,13 @@ def _may_be_the_hour(alert: Alert, notice: Notice) -> bool:
     """Whether a moderate shift may be what each day brings, and has not lasted for a day.
 
     Its reference does not span a day, or it was there at the same hour of a day before. Nothing says that anything is
-    broken or lost, or more than that it looks odd. A feature may even be somewhere else altogether, if on the first day
-    it went there by and by, or was there at that hour of a day before.
+    broken or lost, or more than that it looks odd. What is distributed otherwise may even be so altogether: at the hour
+    of a day before; on the first day, if a feature went there by and by, or it is one segment's, which is narrow.
     """
     found = notice.finding
     shift = notice.action in _SHIFTS or (notice.action == "check_labels" and not labels_are_lost(alert))
     shift |= waits_for_cause(alert)
     young = (found.provisional or alert.daily) and notice.time - found.since < DAY_US
-    elsewhere = found.monitor == "feature_drift" and (alert.daily or notice.change != "fired")
+    by_and_by = found.monitor == "feature_drift" and notice.change != "fired"
+    elsewhere = found.monitor in _DISTRIBUTIONS and (alert.daily or by_and_by or bool(found.group.segment))
     return young and shift and (notice.severity == "warning" or elsewhere)

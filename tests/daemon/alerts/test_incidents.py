@@ -97,6 +97,23 @@ def test_what_the_hour_may_explain_wakes_nobody_on_the_first_day(
     assert (fired.change, fired.page) == ("fired", pages or not provisional)
 
 
+@pytest.mark.parametrize(
+    ("monitor", "segment", "pages"),
+    [
+        ("prediction_drift", "store", False),
+        ("label_drift", "store", False),
+        ("concept_drift", "store", True),
+        ("prediction_drift", "", True),
+    ],
+)
+def test_values_of_a_segment_that_move_on_the_first_day_wake_nobody(monitor: str, segment: str, pages: bool) -> None:
+    """However far: a shop sells at night what it never sells by day. Its errors do harm; a whole version is broad."""
+    group = GroupKey("fraud", "3", segment, "s0" if segment else "")
+    life = Life(rules())
+    (fired,) = life.close(START, [finding(monitor=monitor, group=group, since=START - PANE, provisional=True)])
+    assert (fired.severity, fired.page) == ("critical", pages)
+
+
 @pytest.mark.parametrize("provisional", [True, False])
 def test_what_only_looks_odd_on_the_first_day_wakes_nobody(provisional: bool) -> None:
     """It is told once no cause was found."""
@@ -124,6 +141,7 @@ def test_a_feature_that_moves_by_and_by_on_the_first_day_wakes_nobody(monitor: s
         (7 * 24 * HOUR - HOUR, 3 * HOUR, {"severity": "warning"}, False),
         (24 * HOUR, 3 * HOUR, {"severity": "critical", "monitor": "feature_drift"}, False),
         (24 * HOUR, 3 * HOUR, {"severity": "critical", "monitor": "feature_drift", "action": "fix_feature"}, True),
+        (24 * HOUR, 3 * HOUR, {"severity": "critical", "monitor": "label_drift", "action": "reweigh"}, False),
         (24 * HOUR, 3 * HOUR, {"severity": "critical"}, True),
         (27 * HOUR, 3 * HOUR, {"severity": "warning"}, True),
         (48 * HOUR, 30 * HOUR, {"severity": "warning"}, True),
