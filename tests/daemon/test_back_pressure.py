@@ -47,6 +47,10 @@ def test_a_full_queue_pauses_input_and_both_ends_of_the_pause_are_said_once(bloc
         blocked.logs.records[A].clear()
         blocked.steps(2)
         assert [line for line in logs if line["event"].startswith("input")] == []
+        while not any(line["event"] == "input resumes" for line in logs):
+            assert time.monotonic() < give_up  # what was read before is still written, in another thread
+            blocked.steps(1, seconds=RESUMED_AFTER_S)
+            time.sleep(0.05)
         blocked.steps(10, seconds=RESUMED_AFTER_S)
     assert [line["event"] for line in logs if line["event"].startswith("input")] == ["input resumes"]
 

@@ -24,7 +24,7 @@ def test_predictions_go_to_their_topic_and_labels_follow_to_theirs(
     predictions, labels = new_topic("predictions", 2), new_topic("labels", 2)
     config = parse(f"kafka: {{brokers: [{broker.bootstrap}], topics: [{predictions}, {labels}]}}", {})
     began = time.time()
-    assert simulate(config, rate=80, seconds=8) == exits.OK
+    assert simulate(config, rate=40, seconds=16) == exits.OK
     sent = [json.loads(message.value) for message in broker.records(predictions)]
     assert {event["type"] for event in sent} == {"prediction"}
     assert {event["model"] for event in sent} == {world.model for world in WORLDS}
